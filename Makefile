@@ -1,0 +1,104 @@
+# Reactor from a checkout. Nothing but python3 has to be there: `make help` lists what can be done.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+LOCKS := requirements/bootstrap.txt requirements/runtime.txt requirements/dev.txt
+PORT ?= 5000
+ARGS ?=
+
+# The interpreter is the one that is here: never fetch another, never take a pre-release.
+export UV_PYTHON_DOWNLOADS := never
+export UV_PRERELEASE := disallow
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+UV := $(BIN)/uv --quiet
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(ARGS)
+
+.PHONY: help
+help: ## Show this list
+	@printf 'Usage: make TARGET [ARGS="…"]\n\n'
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' \
+		| while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+.PHONY: setup
+setup: $(STAMP) ## Install everything the other targets need into .venv
+
+$(STAMP): pyproject.toml $(LOCKS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Reactor needs Python 3.11 or newer; name one with: make setup PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python -a -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) \
+		|| { echo "python3 cannot make virtual environments here; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@$(UV) pip sync --require-hashes --compile-bytecode requirements/runtime.txt requirements/dev.txt
+	@$(UV) pip install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: run
+run: setup ## Start Reactor with the example flows on http://127.0.0.1:5000
+	@exec $(BIN)/reactor run examples --port $(PORT) $(ARGS)
+
+.PHONY: test
+test: setup ## Run all tests (ARGS="-k word" for some); missing servers are skipped by name
+	@$(BIN)/pytest -n 2 tests $(ARGS)
+
+.PHONY: crash
+crash: setup ## Run only the tests that kill processes
+	@$(BIN)/pytest -n 0 -m crash tests/crash $(ARGS)
+
+.PHONY: check
+check: setup ## Lint, format, types, layers and the repository's own checks (< 60 s)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@for script in scripts/check_*.py; do if [ -f "$$script" ]; then echo "$$script"; $(BIN)/python "$$script"; fi; done
+
+.PHONY: fix
+fix: setup ## Format, and mend what the linter can mend by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: report
+report: setup ## Report dead code and undeclared dependencies (never fails)
+	@$(BIN)/vulture || true
+	@$(BIN)/deptry . || true
+
+.PHONY: bench
+bench: setup ## Measure (see bench/)
+	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: build
+build: setup ## Build the wheel into dist/
+	@$(BIN)/hatchling build --target wheel
+
+.PHONY: services
+services: ## Install the server programs that tests use (Debian, needs root or sudo)
+	@command -v apt-get >/dev/null || { echo "make services knows Debian only; install by hand: $(SERVICES)" >&2; exit 1; }
+	@if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
+		$$SUDO apt-get update -qq; \
+		$$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SERVICES)
+
+SERVICES := python3-venv postgresql wrk
+
+.PHONY: lock
+lock: $(BIN)/uv ## Resolve requirements/*.txt again (ARGS="--upgrade" for newer versions)
+	@$(COMPILE) pyproject.toml --all-extras --output-file requirements/runtime.txt
+	@$(COMPILE) requirements/dev.in --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	@$(COMPILE) requirements/bootstrap.in --output-file requirements/bootstrap.txt
+
+$(BIN)/uv:
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+
+.PHONY: clean
+clean: ## Remove everything that can be made again, .venv too
+	@rm -rf $(VENV) dist build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,3 @@
+"""Reactor: a self-hosted, event-driven workflow engine."""
+
+__version__ = "0.1.0"

@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCKED := $(VENV)/.locked
 STAMP := $(VENV)/.ready
 LOCKS := requirements/bootstrap.txt requirements/runtime.txt requirements/dev.txt
 PORT ?= 5000
@@ -31,13 +32,17 @@ help: ## Show this list
 .PHONY: setup
 setup: $(STAMP) ## Install everything the other targets need into .venv
 
-$(STAMP): pyproject.toml $(LOCKS)
+# The locked packages, and apart from them Reactor itself, so that a change of pyproject.toml alone takes a moment.
+$(LOCKED): $(LOCKS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Reactor needs Python 3.11 or newer; name one with: make setup PYTHON=python3.12" >&2; exit 1; }
-	@test -x $(BIN)/python -a -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) \
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) \
 		|| { echo "python3 cannot make virtual environments here; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@$(UV) pip sync --require-hashes --compile-bytecode requirements/runtime.txt requirements/dev.txt
+	@touch $@
+
+$(STAMP): pyproject.toml $(LOCKED)
 	@$(UV) pip install --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -31,6 +31,7 @@ help: ## Show this list
 
 .PHONY: setup
 setup: $(STAMP) ## Install everything the other targets need into .venv
+	@:
 
 # The locked packages, and apart from them Reactor itself, so that a change of pyproject.toml alone takes a moment.
 $(LOCKED): $(LOCKS)
@@ -63,7 +64,7 @@ check: setup ## Lint, format, types, layers and the repository's own checks (< 6
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@for script in scripts/check_*.py; do if [ -f "$$script" ]; then echo "$$script"; $(BIN)/python "$$script"; fi; done
 
 .PHONY: fix

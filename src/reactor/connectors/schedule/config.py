@@ -1,0 +1,126 @@
+"""The configuration of a schedule, and the timetable that it means."""
+
+from __future__ import annotations
+
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from reactor.connectors.schedule.cron import Cron
+from reactor.connectors.schedule.timetable import (
+    AtRule,
+    CronRule,
+    EveryRule,
+    Rule,
+    Timetable,
+    read_at,
+    read_exclusions,
+)
+from reactor.connectors.schedule.zone import load
+from reactor.model import durations
+
+SHORTEST = 100
+"""The shortest `every`, in milliseconds."""
+MOST = 1_000
+"""The most missed ticks that `catch_up: {max}` makes up."""
+_SOME_TIME = 1_704_067_200_000  # 2024-01-01: any instant will do to ask whether something is ever due
+
+
+class CatchUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`catch_up: {max: N}`."""
+
+    max: int
+    """The latest N missed ticks are made up."""
+
+
+class ExceptRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
+    """`except: [{from: 2026-12-24, to: 2027-01-06}]`."""
+
+    start: str
+    end: str
+
+
+class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may stand under `schedule:`."""
+
+    cron: str | None = None
+    """5 or 6 fields, `@daily` and the like, or `@every 5m`."""
+    every: str | int | float | None = None
+    """An interval, aligned to 1970-01-01T00:00Z."""
+    at: str | list[str] | None = None
+    """One time or several; in `timezone` unless they have an offset."""
+    timezone: str | None = None
+    """IANA name; default: the flow's."""
+    jitter: str | int | float = 0
+    """Each tick is up to this much late: how much depends on the trigger and the tick alone."""
+    catch_up: Literal["none", "one", "all"] | CatchUp = "none"
+    """What happens with ticks that were missed while Reactor was down or the machine slept."""
+    overlap: Literal["allow", "skip", "queue", "cancel"] = "allow"
+    """What happens when a run of the tick before is not finished."""
+    except_: str | list[str | ExceptRange] = msgspec.field(default_factory=list, name="except")
+    """Days without ticks, in `timezone`."""
+
+    def plan(self, default_zone: str) -> Timetable:
+        """The timetable.
+
+        Raises:
+            ValueError: something is wrong with it.
+        """
+        where = load(self.timezone or default_zone)
+        listed = [self.except_] if isinstance(self.except_, str) else self.except_
+        days = [value if isinstance(value, str) else f"{value.start}..{value.end}" for value in listed]
+        return Timetable(self._rule(where), where, read_exclusions(days))
+
+    def _rule(self, where: ZoneInfo) -> Rule:
+        given = [name for name in ("cron", "every", "at") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of cron, every and at, not {' and '.join(given) if given else 'none of them'}")
+        if self.at is not None:
+            times = [self.at] if isinstance(self.at, str) else self.at
+            if not times:
+                raise ValueError("at is an empty list")
+            return AtRule([read_at(text, where) for text in times])
+        if self.every is not None:
+            return EveryRule(_interval(self.every))
+        word, _, rest = (self.cron or "").strip().partition(" ")
+        if word.lower() == "@every":
+            return EveryRule(_interval(rest.strip()))
+        return CronRule(Cron(self.cron or ""), where)
+
+    def jitter_ms(self) -> int:
+        """The jitter in milliseconds.
+
+        Raises:
+            ValueError: it is not a duration.
+        """
+        return durations.parse(self.jitter)
+
+    def fingerprint(self, default_zone: str) -> str:
+        """Equal for configurations with the same ticks: a changed schedule makes up none of the new one's past."""
+        listed = [self.cron, self.every, self.at, self.timezone or default_zone, self.except_]
+        return msgspec.json.encode(listed).decode()
+
+    def problems(self) -> list[str]:
+        """All that is wrong with it."""
+        found = []
+        try:
+            plan = self.plan("UTC")
+            if self.at is None and plan.next(_SOME_TIME) is None:
+                found.append(f"{self.cron or self.every!r} never fires: no day of the calendar matches")
+        except ValueError as error:
+            found.append(str(error))
+        try:
+            self.jitter_ms()
+        except ValueError as error:
+            found.append(f"jitter: {error}")
+        if isinstance(self.catch_up, CatchUp) and not 0 <= self.catch_up.max <= MOST:
+            found.append(f"catch_up.max is from 0 to {MOST:,}; write `catch_up: all` for every missed tick")
+        return found
+
+
+def _interval(value: str | float) -> int:
+    step = durations.parse(value)
+    if step < SHORTEST:
+        raise ValueError(f"every {value} is too often; the shortest interval is {durations.show(SHORTEST)}")
+    return step

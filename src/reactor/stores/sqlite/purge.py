@@ -1,0 +1,71 @@
+"""Removing what is older than anybody wants to keep. Functions for the writer's connection, each one short transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from reactor.model.clock import Instant
+from reactor.model.ids import first_at
+from reactor.stores.blobs import Blobs
+from reactor.stores.sqlite import queries
+
+
+def purge_rows(connection: sqlite3.Connection, blobs: Blobs, before: Instant, limit: int) -> int:
+    """Runs first; when none is left, events without runs. A run's age is its end, an event's its arrival."""
+    if limit <= 0:
+        return 0
+    connection.execute(queries.DOOMED_TABLE)
+    values = {"before": before, "below": first_at(before), "limit": limit}
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(queries.DOOM_RUNS, values)
+    names = _names(connection, queries.DOOMED_JOURNAL_BLOBS)
+    connection.execute(queries.DROP_JOURNALS)
+    gone = connection.execute(queries.DROP_RUNS).rowcount
+    connection.execute(queries.DOOMED_CLEAR)
+    if gone < limit:
+        connection.execute(queries.DOOM_EVENTS, {"below": values["below"], "limit": limit - gone})
+        names += _names(connection, queries.DOOMED_EVENT_BLOBS)
+        gone += connection.execute(queries.DROP_EVENTS).rowcount
+        connection.execute(queries.DOOMED_CLEAR)
+    connection.execute("COMMIT")
+    remove_unnamed(connection, blobs, names)
+    return gone
+
+
+def drop_claims(connection: sqlite3.Connection, keys: Iterable[tuple[bytes]], now: Instant) -> int:
+    """Claims that were found to be over and still are."""
+    gone = 0
+    connection.execute("BEGIN IMMEDIATE")
+    for (key,) in keys:
+        gone += connection.execute(queries.DROP_CLAIM, (key, now)).rowcount
+    connection.execute("COMMIT")
+    return gone
+
+
+def remove_unnamed(connection: sqlite3.Connection, blobs: Blobs, names: Iterable[str]) -> int:
+    """Blobs that no row names. On the writer's thread, which also writes blobs: so none is about to be named."""
+    gone = 0
+    for name in names:
+        if not connection.execute(queries.BLOB_NAMED, {"name": name}).fetchone()[0]:
+            blobs.remove(name)
+            gone += 1
+    return gone
+
+
+def claims_over(connection: sqlite3.Connection, now: Instant, limit: int) -> list[tuple[bytes]]:
+    """Claims that are over. Reads the whole table, so it runs on the reader's connection."""
+    return connection.execute(queries.CLAIMS_OVER, (b"", now, limit)).fetchall()
+
+
+def strays(connection: sqlite3.Connection, blobs: Blobs, limit: int) -> list[str]:
+    """Files that no row names: what a crash left between a blob and its transaction. For the reader's connection."""
+    files = list(blobs.names())
+    if not files:
+        return []
+    named = {name.decode() for (name,) in connection.execute(queries.BLOBS_NAMED)}
+    return [name for name in files if name not in named][:limit]
+
+
+def _names(connection: sqlite3.Connection, query: str) -> list[str]:
+    return [name for (name,) in connection.execute(query).fetchall()]

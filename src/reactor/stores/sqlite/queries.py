@@ -1,0 +1,134 @@
+"""All questions that the store asks, as constants.
+
+Every row that is fetched gives the interpreter lock away once, so many rows come back as ONE: a JSON list that SQLite
+joins together. The order inside is set again by whoever reads it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+LATE = 1000 << 22
+"""How far a run's key may be above its event's to be found without an index: a second (see the index `runs_late`)."""
+MAX_KEY = (1 << 63) - 1
+
+
+def _joined(row: str, rest: str) -> str:
+    return f"SELECT '[' || coalesce(group_concat(x), '') || ']' FROM (SELECT {row} AS x {rest})"  # noqa: S608 - constants
+
+
+RUN_JSON = """'[' || key || ',' || origin || ',' || version || ',' || status || ',' || coalesce(event_key, 'null') || ','
+ || coalesce(parent_key, 'null') || ',' || created_at || ',' || coalesce(started_at, 'null') || ','
+ || coalesce(finished_at, 'null') || ',' || coalesce(wake_at, 'null') || ',' || owner || ',' || epoch || ','
+ || coalesce(more, 'null') || ']'"""
+
+EVENT_JSON = """'[' || key || ',' || json_quote(id) || ',' || json_quote(type) || ',' || json_quote(source) || ','
+ || json_quote(subject) || ',' || time || ',' || external || ',' || coalesce(more, 'null') || ','
+ || json_quote(blob) || ',' || coalesce(data, 'null') || ']'"""
+
+EVENT_ROW_JSON = """'[' || key || ',' || json_quote(id) || ',' || json_quote(type) || ',' || json_quote(source) || ','
+ || json_quote(subject) || ',' || time || ',' || size || ','
+ || CASE WHEN external & 4 THEN coalesce(more, 'null') ELSE 'null' END || ']'"""
+
+JOURNAL_JSON = "'[' || run || ',' || coalesce(data, json_quote(blob)) || ']'"
+
+_KEYS = "(SELECT value FROM json_each(?))"
+RUNS_BY_KEYS = _joined(RUN_JSON, f"FROM runs WHERE key IN {_KEYS}")
+EVENTS_BY_KEYS = _joined(EVENT_JSON, f"FROM events WHERE key IN {_KEYS}")
+JOURNAL_BY_RUNS = _joined(JOURNAL_JSON, f"FROM journal WHERE run IN {_KEYS} ORDER BY run, id")
+
+CHILDREN = _joined(RUN_JSON, "FROM runs WHERE parent_key = ? ORDER BY key")
+DUE = _joined(
+    "'[' || wake_at || ',' || key || ']'",
+    """FROM runs INDEXED BY runs_by_wake WHERE status = 2 AND wake_at IS NOT NULL
+    AND wake_at BETWEEN :at AND :before AND (wake_at > :at OR key > :key) ORDER BY wake_at, key LIMIT :limit""",
+)
+LIVE = _joined("key", "FROM runs INDEXED BY runs_by_status WHERE status = ? AND key > ? ORDER BY key LIMIT ?")
+
+_REST = """ AND key < :below AND key >= :since AND key < :until
+ AND (:statuses IS NULL OR +status IN (SELECT value FROM json_each(:statuses)))
+ AND (:origins IS NULL OR +origin IN (SELECT value FROM json_each(:origins)))
+ AND (:parent IS NULL OR +parent_key = :parent) AND (:event IS NULL OR +event_key = :event)
+ ORDER BY key DESC LIMIT :limit"""
+PAGE_ALL = _joined(RUN_JSON, "FROM runs NOT INDEXED WHERE 1" + _REST)
+PAGE_BY_ORIGIN = _joined(RUN_JSON, "FROM runs INDEXED BY runs_by_origin WHERE origin = :one" + _REST)
+PAGE_BY_STATUS = _joined(RUN_JSON, "FROM runs INDEXED BY runs_by_status WHERE status = :one" + _REST)
+PAGE_BY_PARENT = _joined(RUN_JSON, "FROM runs INDEXED BY runs_by_parent WHERE parent_key = :one" + _REST)
+PAGE_NEAR_EVENT = _joined(RUN_JSON, f"FROM runs NOT INDEXED WHERE key BETWEEN :one AND :one + {LATE}" + _REST)
+PAGE_LATE = _joined(
+    RUN_JSON,
+    f"FROM runs INDEXED BY runs_late WHERE event_key = :one AND key - event_key NOT BETWEEN 0 AND {LATE}" + _REST,
+)
+
+_EVENT_REST = """ AND key < :below AND key >= :since AND key < :until
+ AND (:type IS NULL OR +type = :type) AND (:source IS NULL OR +source = :source) ORDER BY key DESC LIMIT :limit"""
+EVENTS_ALL = _joined(EVENT_ROW_JSON, "FROM events NOT INDEXED WHERE 1" + _EVENT_REST)
+EVENTS_BY_TYPE = _joined(EVENT_ROW_JSON, "FROM events INDEXED BY events_by_type WHERE type = :type" + _EVENT_REST)
+EVENTS_BY_SOURCE = _joined(
+    EVENT_ROW_JSON, "FROM events INDEXED BY events_by_source WHERE source = :source" + _EVENT_REST
+)
+EVENT_BY_ID = _joined(
+    EVENT_JSON, "FROM events INDEXED BY events_by_id WHERE external > 0 AND id = ? ORDER BY key DESC LIMIT 20"
+)
+
+# Counting an index reads only its pages: 20 ms a million rows. The table itself would be read with its payloads.
+COUNTS = """SELECT json_array(
+    (SELECT count(*) FROM runs INDEXED BY runs_by_status WHERE status = 0),
+    (SELECT count(*) FROM runs INDEXED BY runs_by_status WHERE status = 1),
+    (SELECT count(*) FROM runs INDEXED BY runs_by_status WHERE status = 2),
+    (SELECT count(*) FROM runs INDEXED BY runs_by_status WHERE status = 3),
+    (SELECT count(*) FROM events INDEXED BY events_by_type), (SELECT count(*) FROM runs INDEXED BY runs_by_status))"""
+
+SAVED = "SELECT name, value FROM saved WHERE trigger_key = ?"
+ORIGINS = "SELECT id, flow, trigger_key FROM origins"
+
+_VERSION = """SELECT v.flow, v.version, v.digest, v.source, v.file, v.created_at, f.enabled, v.current
+ FROM versions v JOIN flows f ON f.name = v.flow """
+VERSIONS_OF = _VERSION + "WHERE v.flow = ? ORDER BY v.version"
+VERSIONS_CURRENT = _VERSION + "WHERE v.current ORDER BY v.created_at, v.flow"
+VERSION = _VERSION + "WHERE v.flow = ? AND v.version = ?"
+KEEP_FLOW = (
+    "INSERT INTO flows (name, enabled) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET enabled = excluded.enabled"
+)
+RETIRE_VERSIONS = "UPDATE versions SET current = 0 WHERE flow = ? AND version <> ? AND current"
+KEEP_VERSION = """INSERT INTO versions (flow, version, digest, source, file, created_at, current)
+ VALUES (?, ?, ?, ?, ?, ?, ?)
+ ON CONFLICT (flow, version) DO UPDATE SET current = excluded.current, file = excluded.file"""
+
+KEEP_INSTANCE = "INSERT OR REPLACE INTO instances (id, name, pid, started_at) VALUES (0, ?, ?, ?)"
+
+# What a commit could not give.
+EVENTS_THERE = _joined("key", f"FROM events WHERE key IN {_KEYS}")
+EPOCHS_THERE = _joined("'[' || key || ',' || epoch || ']'", f"FROM runs WHERE key IN {_KEYS}")
+
+
+@cache
+def claims_there(count: int) -> str:
+    """Who owns these claims. A statement for each of a few sizes: bytes cannot come in as JSON."""
+    marks = ",".join("?" * count)
+    return _joined("""'["' || hex(key) || '",' || owner || ']'""", f"FROM claims WHERE key IN ({marks})")
+
+
+# Purging. Finished runs of which neither they nor the parent that may still read them live.
+DOOMED_TABLE = "CREATE TEMP TABLE IF NOT EXISTS doomed (key INTEGER PRIMARY KEY)"
+DOOMED_CLEAR = "DELETE FROM doomed"
+DOOM_RUNS = """INSERT INTO doomed SELECT key FROM runs AS r NOT INDEXED
+ WHERE key < :below AND status >= 4 AND coalesce(finished_at, created_at) < :before
+ AND (parent_key IS NULL OR NOT EXISTS (SELECT 1 FROM runs p WHERE p.key = r.parent_key AND p.status < 4))
+ ORDER BY key LIMIT :limit"""
+# Called only when no run is left to doom, so few runs below are read.
+DOOM_EVENTS = f"""INSERT INTO doomed SELECT key FROM events NOT INDEXED WHERE key < :below AND key NOT IN (
+    SELECT event_key FROM runs NOT INDEXED WHERE key < :below + {LATE} AND event_key IS NOT NULL
+    UNION ALL SELECT event_key FROM runs INDEXED BY runs_late WHERE key - event_key NOT BETWEEN 0 AND {LATE})
+ ORDER BY key LIMIT :limit"""  # noqa: S608 - a constant
+DOOMED_JOURNAL_BLOBS = "SELECT DISTINCT blob FROM journal WHERE run IN (SELECT key FROM doomed) AND blob IS NOT NULL"
+DOOMED_EVENT_BLOBS = "SELECT DISTINCT blob FROM events WHERE key IN (SELECT key FROM doomed) AND blob IS NOT NULL"
+DROP_JOURNALS = "DELETE FROM journal WHERE run IN (SELECT key FROM doomed)"
+DROP_RUNS = "DELETE FROM runs WHERE key IN (SELECT key FROM doomed)"
+DROP_EVENTS = "DELETE FROM events WHERE key IN (SELECT key FROM doomed)"
+CLAIMS_OVER = """SELECT key FROM claims WHERE key > ? AND until <= ? ORDER BY key LIMIT ?"""
+DROP_CLAIM = "DELETE FROM claims WHERE key = ? AND until <= ?"
+BLOB_NAMED = (
+    "SELECT EXISTS (SELECT 1 FROM events WHERE blob = :name) OR EXISTS (SELECT 1 FROM journal WHERE blob = :name)"
+)
+BLOBS_NAMED = """SELECT blob FROM events WHERE blob IS NOT NULL UNION SELECT blob FROM journal WHERE blob IS NOT NULL"""

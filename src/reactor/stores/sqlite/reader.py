@@ -1,0 +1,277 @@
+"""Questions, each a plain function over a connection, asked on a thread with a connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from reactor.model.clock import Instant
+from reactor.model.event import Event
+from reactor.model.ids import first_at, from_text
+from reactor.model.journal import Entry, Run
+from reactor.model.states import RunStatus
+from reactor.stores.blobs import Blobs
+from reactor.stores.port import EventFilter, EventRow, FlowVersion, Loaded, RunFilter
+from reactor.stores.sqlite import queries, rows, schema
+from reactor.stores.sqlite.inbox import Origins
+from reactor.stores.sqlite.thread import ConnectionThread
+
+T = TypeVar("T")
+K = TypeVar("K")
+LOAD_CHUNK = 500
+"""Runs of one statement in `load`."""
+_LIVE = (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
+
+
+class Reader:
+    """Reads on one long-lived thread. Autocommit, so each statement sees every commit that has returned."""
+
+    def __init__(self, path: Path, blobs: Blobs, origins: Origins) -> None:
+        self._blobs = blobs
+        self._origins = origins
+        self._thread = ConnectionThread("reactor-store-reader", path, lambda: schema.connect_reader(path))
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer what is queued and end the thread. Blocks."""
+        self._thread.stop()
+
+    def call(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Run `work` on the reader's connection."""
+        return self._thread.call(work)
+
+    def load(self, keys: Sequence[int]) -> asyncio.Future[list[Loaded]]:
+        """Runs with events and journals, a few statements for each 500."""
+        return self.call(lambda connection: self._load(connection, keys))
+
+    def _load(self, connection: sqlite3.Connection, keys: Sequence[int]) -> list[Loaded]:
+        found: dict[int, Loaded] = {}
+        for start in range(0, len(keys), LOAD_CHUNK):
+            part = keys[start : start + LOAD_CHUNK]
+            runs = {row.key: row for row in by_keys(connection, queries.RUNS_BY_KEYS, part, rows.decode_runs)}
+            wanted = {row.event_key for row in runs.values() if row.event_key is not None}
+            events = {event.key: event for event in self._events(connection, wanted)}
+            journals = self._journals(connection, runs)
+            for key, row in runs.items():
+                event = None if row.event_key is None else events.get(row.event_key)
+                found[key] = Loaded(self._run(row), event, journals.get(key, []))
+        return [found[key] for key in keys if key in found]
+
+    def _run(self, row: rows.RunRow) -> Run:
+        flow, trigger = self._origins.pair(row.origin)
+        return rows.to_run(row, flow, trigger)
+
+    def _events(self, connection: sqlite3.Connection, keys: Iterable[int]) -> list[Event]:
+        found = by_keys(connection, queries.EVENTS_BY_KEYS, list(keys), rows.decode_events)
+        return [rows.to_event(row, self._blobs.get) for row in found]
+
+    def _journals(self, connection: sqlite3.Connection, keys: Iterable[int]) -> dict[int, list[Entry]]:
+        journals: dict[int, list[Entry]] = {}
+        for key, segment in by_keys(connection, queries.JOURNAL_BY_RUNS, list(keys), rows.decode_journal):
+            entries = rows.decode_entries(self._blobs.get(segment)) if isinstance(segment, str) else segment
+            # The first segment's list is ours, so it can be the journal.
+            if key in journals:
+                journals[key] += entries
+            else:
+                journals[key] = entries
+        return journals
+
+    def run(self, key: int) -> asyncio.Future[Run | None]:
+        """One run's record."""
+
+        def ask(connection: sqlite3.Connection) -> Run | None:
+            found = by_keys(connection, queries.RUNS_BY_KEYS, [key], rows.decode_runs)
+            return self._run(found[0]) if found else None
+
+        return self.call(ask)
+
+    def children(self, parent: int) -> asyncio.Future[list[Run]]:
+        """Runs that this run has called, oldest first."""
+
+        def ask(connection: sqlite3.Connection) -> list[Run]:
+            found = rows.decode_runs(one(connection, queries.CHILDREN, (parent,)))
+            return [self._run(row) for row in sorted(found, key=lambda row: row.key)]
+
+        return self.call(ask)
+
+    def page(self, wanted: RunFilter) -> asyncio.Future[list[Run]]:
+        """A page of runs: the page of each range that the filter spans, merged."""
+
+        def ask(connection: sqlite3.Connection) -> list[Run]:
+            found: dict[int, rows.RunRow] = {}
+            for query, values in self._ranges(wanted):
+                found.update((row.key, row) for row in rows.decode_runs(one(connection, query, values)))
+            return [self._run(found[key]) for key in sorted(found, reverse=True)[: max(wanted.limit, 0)]]
+
+        return self.call(ask)
+
+    def _ranges(self, wanted: RunFilter) -> list[tuple[str, dict[str, Any]]]:
+        """The narrowest index for the filter; the other conditions are checked on the rows it gives."""
+        origins: list[int] | None = None
+        if wanted.flow is not None or wanted.trigger is not None:
+            origins = self._origins.matching(wanted.flow, wanted.trigger)
+        codes = [rows.CODES[status] for status in dict.fromkeys(wanted.status)]
+        values = {
+            **_window(wanted.since, wanted.until, wanted.below, wanted.limit),
+            "statuses": _list(codes) if codes else None,
+            "origins": None if origins is None else _list(origins),
+            "parent": wanted.parent_key,
+            "event": wanted.event_key,
+        }
+        if wanted.event_key is not None:
+            one_event = {**values, "one": wanted.event_key}
+            return [(queries.PAGE_NEAR_EVENT, one_event), (queries.PAGE_LATE, one_event)]
+        if wanted.parent_key is not None:
+            return [(queries.PAGE_BY_PARENT, {**values, "one": wanted.parent_key})]
+        # Nearly all runs are completed: beside a flow that says little, any other state says more than the flow.
+        if origins is not None and (not codes or rows.CODES[RunStatus.COMPLETED] in codes):
+            return [(queries.PAGE_BY_ORIGIN, {**values, "one": number}) for number in origins]
+        if codes:
+            return [(queries.PAGE_BY_STATUS, {**values, "one": code}) for code in codes]
+        return [(queries.PAGE_ALL, values)]
+
+    def event(self, key: int) -> asyncio.Future[Event | None]:
+        """One event with its data."""
+        return self.call(lambda connection: next(iter(self._events(connection, [key])), None))
+
+    def event_by_id(self, name: str) -> asyncio.Future[Event | None]:
+        """The newest event with this id: by its key when the id is ours, else by the index of foreign ids."""
+
+        def ask(connection: sqlite3.Connection) -> Event | None:
+            found = rows.decode_events(one(connection, queries.EVENT_BY_ID, (rows.plain(name),)))
+            events = [rows.to_event(row, self._blobs.get) for row in sorted(found, key=lambda row: -row.key)]
+            key = from_text("evt", name)
+            if key is not None:
+                events += self._events(connection, [key])
+            return next((event for event in events if event.id == name), None)
+
+        return self.call(ask)
+
+    def event_page(self, wanted: EventFilter) -> asyncio.Future[list[EventRow]]:
+        """A page of events without their data."""
+        values = {
+            **_window(wanted.since, wanted.until, wanted.below, wanted.limit),
+            "type": None if wanted.type is None else rows.plain(wanted.type),
+            "source": None if wanted.source is None else rows.plain(wanted.source),
+        }
+        query = queries.EVENTS_ALL
+        if wanted.source is not None:
+            query = queries.EVENTS_BY_SOURCE
+        elif wanted.type is not None:
+            query = queries.EVENTS_BY_TYPE
+
+        def ask(connection: sqlite3.Connection) -> list[EventRow]:
+            found = rows.decode_event_rows(one(connection, query, values))
+            return [rows.to_event_row(row) for row in sorted(found, key=lambda row: -row.key)]
+
+        return self.call(ask)
+
+    def due(self, before: Instant, after: tuple[Instant, int], limit: int) -> asyncio.Future[list[tuple[Instant, int]]]:
+        """Waiting runs whose time has come."""
+        values = {"before": before, "at": after[0], "key": after[1], "limit": max(limit, 0)}
+        return self.call(lambda connection: sorted(_decode_due(one(connection, queries.DUE, values))))
+
+    def live(self, status: Sequence[RunStatus], after: int, limit: int) -> asyncio.Future[list[int]]:
+        """Keys of unfinished runs in these states."""
+
+        def ask(connection: sqlite3.Connection) -> list[int]:
+            keys: list[int] = []
+            for state in dict.fromkeys(status):
+                keys += _decode_keys(one(connection, queries.LIVE, (rows.CODES[state], after, max(limit, 0))))
+            return sorted(keys)[: max(limit, 0)]
+
+        return self.call(ask)
+
+    def saved(self, trigger: str) -> asyncio.Future[dict[str, Any]]:
+        """What a trigger keeps."""
+
+        def ask(connection: sqlite3.Connection) -> dict[str, Any]:
+            found = connection.execute(queries.SAVED, (rows.from_text(trigger),)).fetchall()
+            return {rows.to_text(name): rows.decode_any(value) for name, value in found}
+
+        return self.call(ask)
+
+    def versions(self, flow: str | None) -> asyncio.Future[list[FlowVersion]]:
+        """All versions of one flow, or the current ones of all."""
+
+        def ask(connection: sqlite3.Connection) -> list[FlowVersion]:
+            if flow is None:
+                return [_to_version(row) for row in connection.execute(queries.VERSIONS_CURRENT).fetchall()]
+            return [_to_version(row) for row in connection.execute(queries.VERSIONS_OF, (rows.from_text(flow),))]
+
+        return self.call(ask)
+
+    def version(self, flow: str, number: int) -> asyncio.Future[FlowVersion | None]:
+        """One version."""
+
+        def ask(connection: sqlite3.Connection) -> FlowVersion | None:
+            row = connection.execute(queries.VERSION, (rows.from_text(flow), number)).fetchone()
+            return _to_version(row) if row else None
+
+        return self.call(ask)
+
+    def counts(self) -> asyncio.Future[dict[str, int]]:
+        """Live runs by status, and all events and runs."""
+
+        def ask(connection: sqlite3.Connection) -> dict[str, int]:
+            *live, events, runs = _decode_keys(one(connection, queries.COUNTS, ()))
+            counts = {str(status): count for status, count in zip(_LIVE, live, strict=True)}
+            return {**counts, "events": events, "runs": runs}
+
+        return self.call(ask)
+
+
+def one(connection: sqlite3.Connection, query: str, values: Sequence[Any] | dict[str, Any]) -> bytes:
+    """The only value of the only row."""
+    value: bytes = connection.execute(query, values).fetchone()[0]
+    return value
+
+
+def by_keys(
+    connection: sqlite3.Connection, query: str, keys: Sequence[int], decode: Callable[[bytes], list[K]]
+) -> list[K]:
+    """The rows of these keys. Journals too long for one value (1 GB) are asked for in halves."""
+    if not keys:
+        return []
+    try:
+        return decode(one(connection, query, (_list(keys),)))
+    except sqlite3.DataError:
+        if len(keys) == 1:
+            raise
+    middle = len(keys) // 2
+    return by_keys(connection, query, keys[:middle], decode) + by_keys(connection, query, keys[middle:], decode)
+
+
+def _list(keys: Sequence[int]) -> str:
+    return msgspec.json.encode(keys).decode()
+
+
+def _window(since: Instant | None, until: Instant | None, below: int | None, limit: int) -> dict[str, Any]:
+    """Times as ranges of keys: a key tells when it was made."""
+    return {
+        "since": 0 if since is None else first_at(since),
+        "until": queries.MAX_KEY if until is None else first_at(until),
+        "below": queries.MAX_KEY if below is None else below,
+        "limit": max(limit, 0),
+    }
+
+
+def _to_version(row: tuple[Any, ...]) -> FlowVersion:
+    flow, version, digest, source, file, created_at, enabled, current = row
+    return FlowVersion(
+        flow=rows.to_text(flow), version=version, digest=rows.to_text(digest), source=rows.to_text(source),
+        file=None if file is None else rows.to_text(file), created_at=created_at, enabled=bool(enabled),
+        current=bool(current),
+    )  # fmt: skip
+
+
+_decode_keys = msgspec.json.Decoder(list[int]).decode
+_decode_due = msgspec.json.Decoder(list[tuple[int, int]]).decode

@@ -1,0 +1,100 @@
+"""A long-lived thread with a connection of its own and a queue of calls, and the way back to the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from reactor.model.errors import StoreBrokenError
+from reactor.stores.sqlite.faults import translate
+
+T = TypeVar("T")
+_Job = tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any], asyncio.AbstractEventLoop]
+
+
+class ConnectionThread:
+    """Runs calls one after the other on its connection. One hop to the thread and one `call_soon_threadsafe` back a call."""
+
+    def __init__(self, name: str, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._path = path
+        self._connect = connect
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._closed = False
+
+    def start(self) -> None:
+        """Start the thread; it connects with its first call."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is queued, close the connection, end the thread. Blocks."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def call(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Run `work` in the thread; its result or the port's error arrive in the future."""
+        if self._closed:
+            raise StoreBrokenError(f"{self._path} is closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._jobs.put((work, future, loop))
+        return future
+
+    def _work(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while (job := self._jobs.get()) is not None:
+            work, future, loop = job
+            result: Any = None
+            failure: BaseException | None = None
+            try:
+                if connection is None:
+                    connection = self._connect()
+                result = work(connection)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the caller has to get it
+                failure = self._after_failure(connection, error)
+            # Dropped before the next wait: a queued call must not keep a large result or batch alive.
+            del job, work
+            self._answer(loop, future, result, failure)
+            del future, result, failure
+        if connection is not None:
+            connection.close()
+
+    def _after_failure(self, connection: sqlite3.Connection | None, error: BaseException) -> BaseException:
+        try:
+            if connection is not None and connection.in_transaction:
+                connection.rollback()
+        except sqlite3.Error:
+            # SQLite has rolled back by itself: it does so after a full disk or an I/O error.
+            pass
+        if not isinstance(error, (sqlite3.Error, OSError)):
+            return error
+        known = translate(error, self._path)
+        known.__cause__ = error
+        return known
+
+    @staticmethod
+    def _answer(
+        loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], result: Any, failure: BaseException | None
+    ) -> None:
+        try:
+            loop.call_soon_threadsafe(_settle, future, result, failure)
+        except RuntimeError:
+            # The loop is closed: nobody waits any more.
+            pass
+
+
+def _settle(future: asyncio.Future[Any], result: Any, failure: BaseException | None) -> None:
+    if future.cancelled():
+        return
+    if failure is None:
+        future.set_result(result)
+    else:
+        future.set_exception(failure)

@@ -1,0 +1,1 @@
+"""One folder a system: manifest, triggers, actions. Imports the SDK only."""

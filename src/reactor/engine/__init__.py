@@ -1,0 +1,1 @@
+"""The embedded runtime: intake, committer, journal, timers, triggers, recovery."""

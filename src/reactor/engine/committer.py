@@ -1,0 +1,284 @@
+"""Group commit: whatever is waiting shares one transaction, and whoever must know is told after it is on disk.
+
+One commit runs at a time; what comes meanwhile is the next batch. Work is added as objects and encoded only when its batch
+is sent, so a run that starts and ends within one batch is written once, in its last state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from reactor.engine.limits import Limits
+from reactor.model.clock import Clock
+from reactor.model.errors import BusyError, StoreBrokenError, StoreBusyError, StoreError
+from reactor.model.journal import Run
+from reactor.stores.port import Acceptance, Batch, Committed, Store
+
+_log = logging.getLogger("reactor.engine")
+_LAZY = 0.05
+"""Seconds: results that nobody waits for are on disk at the latest after this."""
+_RETRY_FIRST, _RETRY_LONGEST = 0.1, 2.0
+Waiter = tuple[int, asyncio.Future[None]]
+"""A run that waits at a barrier until what it has recorded is durable."""
+
+
+class Dirty(Protocol):
+    """A run in memory with something to write."""
+
+    @property
+    def key(self) -> int:
+        """Its key."""
+        ...
+
+    def take(self) -> tuple[Run | None, bytes | None]:
+        """The record, if it changed, and the new entries as a JSON list, if there are any; they count as written now."""
+        ...
+
+
+class Offer:
+    """Events that one caller hands over, with what is to be saved in the same transaction."""
+
+    __slots__ = ("accepted", "done", "internal", "saved", "size")
+
+    def __init__(
+        self,
+        accepted: list[Acceptance],
+        saved: list[tuple[str, str, bytes | None]],
+        done: asyncio.Future[Committed],
+        *,
+        size: int = 0,
+        internal: bool = False,
+    ) -> None:
+        self.accepted = accepted
+        self.saved = saved
+        self.done = done
+        self.size = size
+        self.internal = internal
+        """Part of a run's own progress (`emit`): kept and tried again when the store is busy, never refused."""
+
+
+class Committer:
+    """Collects, commits, tells."""
+
+    def __init__(self, store: Store, limits: Limits, clock: Clock, on_dropped: Callable[[Iterable[int]], None]) -> None:
+        """`on_dropped`: told of runs that exist in memory but will never be in the store."""
+        self._store = store
+        self._limits = limits
+        self._clock = clock
+        self._on_dropped = on_dropped
+        self._offers: list[Offer] = []
+        self._dirty: dict[int, Dirty] = {}
+        self._carried: Batch | None = None
+        self._waiters: list[Waiter] = []
+        self._busy = False
+        self._scheduled = False
+        self._lazy: asyncio.TimerHandle | None = None
+        self._queued = 0
+        self._queued_bytes = 0
+        self.broken: StoreBrokenError | None = None
+        self.trouble: str | None = None
+        """Why the last commit failed, while it is being tried again."""
+        self.commits = 0
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def queued(self) -> int:
+        """Events that wait for a commit."""
+        return self._queued
+
+    def check_room(self, events: int, size: int) -> None:
+        """Raises BusyError when the queue is full or the store is in trouble, StoreBrokenError when it is broken."""
+        if self.broken is not None:
+            raise self.broken
+        if self.trouble is not None:
+            raise BusyError(f"the store cannot write now: {self.trouble}", retry_after=2_000)
+        if self._queued + events > self._limits.queued_events or self._queued_bytes + size > self._limits.queued_bytes:
+            raise BusyError(f"{self._queued} events wait to be written; try again", retry_after=1_000)
+
+    def offer(self, offer: Offer) -> None:
+        """Add events; `offer.done` tells what became of them."""
+        self._offers.append(offer)
+        self._queued += len(offer.accepted)
+        self._queued_bytes += offer.size
+        self._soon()
+
+    def touch(self, dirty: Dirty, *, soon: bool = False) -> None:
+        """This run has something to write; with `soon` now, else with the next commit (within 50 ms)."""
+        self._dirty[dirty.key] = dirty
+        if soon:
+            self._soon()
+        elif self._lazy is None and not self._scheduled and not self._busy:
+            self._lazy = asyncio.get_running_loop().call_later(_LAZY, self._soon)
+
+    def barrier(self, run: Dirty) -> asyncio.Future[None]:
+        """A future that is done when everything this run has recorded so far is durable."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.broken is not None:
+            waiter.set_exception(self.broken)
+            return waiter
+        self._dirty[run.key] = run
+        self._waiters.append((run.key, waiter))
+        self._soon()
+        return waiter
+
+    def add(self, batch: Batch) -> asyncio.Future[None]:
+        """Put a small batch of someone's own into the next transaction; a future that is done when it is durable."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.broken is not None:
+            waiter.set_exception(self.broken)
+            return waiter
+        own = self._carried = self._carried or Batch()
+        own.accepted.extend(batch.accepted)
+        own.runs.update(batch.runs)
+        own.journal.extend(batch.journal)
+        own.saved.extend(batch.saved)
+        self._waiters.append((-1, waiter))
+        self._soon()
+        return waiter
+
+    async def flush(self) -> None:
+        """Write everything that is waiting.
+
+        Raises:
+            StoreBrokenError: it cannot be written.
+        """
+        while self._offers or self._dirty or self._carried or self._busy:
+            await self.add(Batch())
+
+    def _soon(self) -> None:
+        """Send at the end of this turn of the loop, so that all who are ready in it share the batch."""
+        if self._scheduled or self._busy:
+            return
+        self._scheduled = True
+        asyncio.get_running_loop().call_soon(self._send)
+
+    def _send(self) -> None:
+        self._scheduled = False
+        if self._busy or self.broken is not None:
+            return
+        if self._lazy is not None:
+            self._lazy.cancel()
+            self._lazy = None
+        if not (self._offers or self._dirty or self._waiters or self._carried):
+            return
+        self._busy = True
+        task = asyncio.get_running_loop().create_task(self._commit())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _commit(self) -> None:
+        pause = 0.0
+        while self._offers or self._dirty or self._waiters or self._carried:
+            offers, waiters, batch = self._collect()
+            try:
+                committed = await self._store.commit(batch)
+            except StoreBusyError as error:
+                pause = min(max(pause * 2, _RETRY_FIRST), _RETRY_LONGEST)
+                self._postpone(batch, offers, waiters, error)
+                await asyncio.sleep(pause)
+                continue
+            except StoreError as error:
+                self._break(error, offers, waiters)
+                break
+            pause = 0.0
+            self._settle(committed, offers, waiters)
+            if self._scheduled:
+                break
+            # One turn of the loop: those just told get to add to the batch that follows.
+            await asyncio.sleep(0)
+        self._busy = False
+        if self._offers or self._dirty or self._waiters:
+            self._soon()
+
+    def _collect(self) -> tuple[list[Offer], list[Waiter], Batch]:
+        """What the next transaction writes, up to the limits of one batch."""
+        batch, self._carried = self._carried or Batch(), None
+        count = events = size = 0
+        for offer in self._offers:
+            if count and (events >= self._limits.batch or size >= self._limits.batch_bytes):
+                break
+            count += 1
+            events += len(offer.accepted)
+            size += offer.size
+        offers, self._offers = self._offers[:count], self._offers[count:]
+        for offer in offers:
+            batch.accepted.extend(offer.accepted)
+            batch.saved.extend(offer.saved)
+            self._queued -= len(offer.accepted)
+            self._queued_bytes -= offer.size
+        self._take_dirty(batch, {run.key for offer in self._offers for item in offer.accepted for run in item.runs})
+        waiters = [waiter for waiter in self._waiters if waiter[0] not in self._dirty]
+        self._waiters = [waiter for waiter in self._waiters if waiter[0] in self._dirty]
+        return offers, waiters, batch
+
+    def _take_dirty(self, batch: Batch, later: set[int]) -> None:
+        """Runs whose own event is not in this batch yet must not be written before it."""
+        dirty, self._dirty = self._dirty, {}
+        for key, run in dirty.items():
+            if key in later:
+                self._dirty[key] = run
+                continue
+            record, segment = run.take()
+            if record is not None:
+                batch.runs[key] = record
+            if segment is not None:
+                batch.journal.append((key, segment))
+
+    def _settle(self, committed: Committed, offers: list[Offer], waiters: list[Waiter]) -> None:
+        self.commits += 1
+        self.trouble = None
+        if committed.dropped or committed.fenced:
+            self._forget(committed.dropped | committed.fenced)
+        for offer in offers:
+            if not offer.done.done():
+                offer.done.set_result(committed)
+        for _, waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _forget(self, keys: Iterable[int]) -> None:
+        for key in keys:
+            self._dirty.pop(key, None)
+        self._on_dropped(keys)
+
+    def _postpone(
+        self, batch: Batch, offers: list[Offer], waiters: list[Waiter], error: StoreBusyError
+    ) -> None:
+        """Refuse what came from outside, keep what runs have done, and try again."""
+        if self.trouble is None:
+            _log.error("the store cannot write: %s; trying again", error)
+        self.trouble = str(error)
+        refused, self._offers = [o for o in (*offers, *self._offers) if not o.internal], [
+            o for o in self._offers if o.internal
+        ]
+        lost = {run.key for offer in refused for item in offer.accepted for run in item.runs}
+        gone = {id(item) for offer in refused for item in offer.accepted}
+        saves = {id(save) for offer in refused for save in offer.saved}
+        batch.accepted = [item for item in batch.accepted if id(item) not in gone]
+        batch.saved = [save for save in batch.saved if id(save) not in saves]
+        batch.runs = {key: run for key, run in batch.runs.items() if key not in lost}
+        batch.journal = [(key, segment) for key, segment in batch.journal if key not in lost]
+        self._carried = batch
+        self._queued = sum(len(offer.accepted) for offer in self._offers)
+        self._queued_bytes = sum(offer.size for offer in self._offers)
+        self._waiters = waiters + self._waiters
+        for offer in offers:
+            if offer.internal and not offer.done.done():
+                offer.done.set_result(Committed())
+        self._forget(lost)
+        for offer in refused:
+            if not offer.done.done():
+                offer.done.set_exception(BusyError(f"the store cannot write now: {error}", retry_after=2_000))
+
+    def _break(self, error: StoreError, offers: list[Offer], waiters: list[Waiter]) -> None:
+        self.broken = error if isinstance(error, StoreBrokenError) else StoreBrokenError(str(error))
+        _log.critical("the store is broken and nothing more is accepted: %s", error)
+        told: list[asyncio.Future[Any]] = [offer.done for offer in (*offers, *self._offers)]
+        told += [waiter for _, waiter in (*waiters, *self._waiters)]
+        for future in told:
+            if not future.done():
+                future.set_exception(self.broken)
+        self._offers, self._waiters, self._dirty = [], [], {}

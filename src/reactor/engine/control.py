@@ -1,0 +1,206 @@
+"""What people do to runs: cancel, pause, resume, retry, fork."""
+
+from __future__ import annotations
+
+import copy
+
+import msgspec
+
+from reactor.engine.executor import Executor
+from reactor.engine.live import index
+from reactor.model import ids
+from reactor.model.errors import ConflictError, InvalidError, NotFoundError
+from reactor.model.event import JSON, Event
+from reactor.model.flow import Flow
+from reactor.model.journal import RESET, Entry, Run
+from reactor.model.states import RunStatus
+from reactor.stores.port import Acceptance, Batch, Loaded
+
+_encode = msgspec.json.encode
+
+
+class Control:
+    """Commands on runs, in whatever state they are."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def _load(self, key: int) -> Loaded:
+        """The run as stored, with everything it has recorded in memory so far.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        live = self._executor.live.get(key)
+        if live is not None:
+            await self._executor.committer.barrier(live)
+        loaded = await self._executor.store.load([key])
+        if not loaded:
+            raise NotFoundError(f"there is no run {ids.to_text('run', key)}")
+        return loaded[0]
+
+    async def cancel(self, key: int, reason: str = "by hand") -> None:
+        """Stop a run in any unfinished state; its `finally` steps run, its children are cancelled. Returns when it is asked.
+
+        Raises:
+            NotFoundError, ConflictError: there is none, or it has ended.
+        """
+        live = self._executor.live.get(key)
+        if live is not None and not live.evicting:
+            live.cancel(reason)
+            await self._executor.committer.barrier(live)
+        else:
+            loaded = await self._load(key)
+            self._unfinished(loaded.run)
+            run = loaded.run
+            run.status, run.wake_at = RunStatus.RUNNING, None
+            await self._write(run, [Entry("#cancel", self._executor.clock.now(), value=reason)])
+            self._executor.wake([key])
+        for child in await self._executor.store.children(key):
+            if not child.status.finished:
+                await self.cancel(child.key, f"its parent was cancelled: {reason}")
+
+    async def pause(self, key: int) -> None:
+        """Let a run stop at its next border, and leave memory there until it is resumed.
+
+        Raises:
+            NotFoundError, ConflictError: there is none, or it has ended or is paused.
+        """
+        live = self._executor.live.get(key)
+        if live is not None and not live.evicting:
+            live.ask_pause()
+            return
+        run = (await self._load(key)).run
+        self._unfinished(run)
+        if run.status is RunStatus.PAUSED:
+            raise ConflictError(f"run {ids.to_text('run', key)} is paused already")
+        run.status, run.waiting_for = RunStatus.PAUSED, "paused by hand"
+        await self._write(run, [])
+
+    async def resume(self, key: int) -> None:
+        """Let a paused run go on; a step that had failed for good starts a new series of attempts.
+
+        Raises:
+            NotFoundError, ConflictError: there is none, or it is not paused.
+        """
+        live = self._executor.live.get(key)
+        if live is not None and live.pausing and not live.evicting:
+            live.pausing = False
+            return
+        loaded = await self._load(key)
+        run = loaded.run
+        if run.status is not RunStatus.PAUSED:
+            raise ConflictError(f"run {ids.to_text('run', key)} is {run.status}, not paused")
+        now = self._executor.clock.now()
+        paused = [e.key for e in index(loaded.journal).values() if e.key.endswith("#pause") and e.status == "paused"]
+        run.status, run.waiting_for = RunStatus.PENDING, ""
+        await self._write(run, [Entry(key_, now, "resumed") for key_ in paused])
+        self._executor.wake([key])
+
+    async def retry(self, key: int) -> None:
+        """Take up a failed or cancelled run again, from the step at which it failed; what was completed stays so.
+
+        Raises:
+            NotFoundError, ConflictError: there is none, or it did not fail.
+        """
+        loaded = await self._load(key)
+        run = loaded.run
+        if run.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
+            raise ConflictError(f"run {ids.to_text('run', key)} is {run.status}; only a failed or cancelled run can be retried")
+        now = self._executor.clock.now()
+        resets = [Entry(path, now, RESET, exact) for path, exact in _resets(index(loaded.journal))]
+        run.status, run.finished_at, run.error, run.wake_at = RunStatus.PENDING, None, None, None
+        await self._write(run, resets)
+        self._executor.wake([key])
+
+    async def fork(
+        self, key: int, step: str | None = None, *, data: JSON = msgspec.UNSET, latest: bool = True
+    ) -> str:
+        """A new run like this one, from a step on (None: from the beginning): what came before the step is taken over. The
+        event's data may be replaced when it starts from the beginning. Returns the new run's id.
+
+        Raises:
+            NotFoundError: there is no such run or step. InvalidError: new data with a step in the middle.
+        """
+        executor = self._executor
+        loaded = await self._load(key)
+        flow = self._version(loaded.run, latest=latest)
+        kept = loaded.journal if step is None else _before(loaded.journal, step)
+        if step is None:
+            kept = [entry for entry in loaded.journal if entry.key == "#inputs"]
+        elif data is not msgspec.UNSET:
+            raise InvalidError("new data can be given only when the run starts from its beginning")
+        event, accepted = loaded.event, []
+        record = executor.new_run(flow, event.key if event else None, loaded.run.trigger, forked_from=key)
+        if data is not msgspec.UNSET and event is not None:
+            event = self._with_data(event, data)
+            record.event_key = event.key
+            accepted = [Acceptance(event=event)]
+        batch = Batch(accepted=accepted, runs={record.key: copy.copy(record)}, journal=[(record.key, _encode(kept))] if kept else [])
+        await self._commit(batch)
+        if executor.has_room():
+            executor.start(record, event, flow, kept)
+        else:
+            executor.wake([record.key])
+        return ids.to_text("run", record.key)
+
+    def _version(self, run: Run, *, latest: bool) -> Flow:
+        book = self._executor.book
+        flow = book.current.get(run.flow) if latest else None
+        flow = flow or book.version(run.flow, run.version)
+        if flow is None:
+            raise NotFoundError(f"flow {run.flow!r} version {run.version} cannot be loaded any more")
+        return flow
+
+    def _with_data(self, event: Event, data: JSON) -> Event:
+        key = self._executor.ids.next()
+        return msgspec.structs.replace(event, key=key, id=ids.to_text("evt", key), data=data, raw=_encode(data), to=())
+
+    @staticmethod
+    def _unfinished(run: Run) -> None:
+        if run.status.finished:
+            raise ConflictError(f"run {ids.to_text('run', run.key)} has ended ({run.status})")
+
+    async def _write(self, run: Run, entries: list[Entry]) -> None:
+        journal = [(run.key, _encode(entries))] if entries else []
+        await self._commit(Batch(runs={run.key: run}, journal=journal))
+
+    async def _commit(self, batch: Batch) -> None:
+        await self._executor.committer.add(batch)
+
+
+def _with_parents(path: str) -> list[str]:
+    """A path and the blocks around it, whose outcomes hang on it."""
+    parts = path.split(".")
+    return [".".join(parts[: n + 1]) for n in range(len(parts))]
+
+
+def _resets(known: dict[str, Entry]) -> list[tuple[str, bool]]:
+    """(path, alone) of what a retry must forget: failed steps with all below them; of a block around a failed step only its
+    own outcome and handlers, so that what was completed inside it stays."""
+    failed = [key for key, entry in known.items() if key and "#" not in key and entry.status in ("failed", "cancelled")]
+    resets: dict[str, bool] = {"": True, "#cancel": True, "#timeout": True, "on_failure": False}
+    for path in failed:
+        handlers = (path + ".on_error.", path + ".finally.")
+        inside = [k for k in known if k.startswith(path + ".") and not k.startswith(handlers)]
+        resets[path] = bool(inside)
+        for parent in _with_parents(path)[:-1]:
+            resets.setdefault(parent, True)
+        if inside:
+            resets |= {path + "#timeout": True, path + ".on_error": False, path + ".finally": False}
+    return list(resets.items())
+
+
+def _before(journal: list[Entry], step: str) -> list[Entry]:
+    """The entries before the first that belongs to the step, without outcomes of the blocks around it.
+
+    Raises:
+        NotFoundError: the run never came to that step.
+    """
+    around = set(_with_parents(step)[:-1])
+    for position, entry in enumerate(journal):
+        if entry.key == step or entry.key.startswith((step + "#", step + ".")):
+            return [e for e in journal[:position] if e.key not in around and e.key != ""]
+    raise NotFoundError(f"the run never came to a step {step!r}; `reactor runs show` lists its steps")
+
+

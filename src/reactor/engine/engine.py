@@ -1,0 +1,133 @@
+"""The embedded engine: its parts in their order of starting and stopping. No rules here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from reactor.engine.changes import Changes
+from reactor.engine.control import Control
+from reactor.engine.executor import Executor
+from reactor.engine.explain import Explain
+from reactor.engine.flows import CheckInputs, Compile, FlowBook
+from reactor.engine.intake import Intake
+from reactor.engine.limits import Limits
+from reactor.engine.triggers import Triggers
+from reactor.model import ids
+from reactor.model.clock import Clock, Entropy
+from reactor.sdk.http import HttpRoutes
+from reactor.sdk.manifest import Catalog
+from reactor.stores.port import EventFilter, History, RunFilter, Store
+
+_log = logging.getLogger("reactor.engine")
+
+
+class Parts(msgspec.Struct, kw_only=True):
+    """What an engine is built from; `app` chooses them."""
+
+    store: Store
+    history: History
+    """The same object as `store` where the adapter is both."""
+    catalog: Catalog
+    clock: Clock
+    entropy: Entropy
+    limits: Limits
+    http: HttpRoutes
+    compile: Compile
+    check_inputs: CheckInputs
+    action_settings: Mapping[str, Any]
+    env: Mapping[str, str]
+    """What `env.` may read."""
+    secret: Callable[[str], str | None]
+    instance: int = 1
+    retention: int | None = None
+    """Milliseconds that finished runs are kept; None: for ever."""
+
+
+class Engine:
+    """One instance of Reactor without its doors."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.store = parts.store
+        self.history = parts.history
+        self.catalog = parts.catalog
+        self.clock = parts.clock
+        self.limits = parts.limits
+        self.changes = Changes()
+        self.book = FlowBook(parts.store, parts.clock, parts.compile, parts.check_inputs, parts.env)
+        self.ready = False
+        self.started_at = 0
+
+    async def open(self) -> None:
+        """Open the store and read the flows; nothing runs yet.
+
+        Raises:
+            StoreError: see `Store.open`.
+        """
+        parts = self.parts
+        await parts.store.open()
+        await self.book.open()
+        self.executor = Executor(
+            store=parts.store,
+            book=self.book,
+            catalog=parts.catalog,
+            clock=parts.clock,
+            entropy=parts.entropy,
+            limits=parts.limits,
+            changes=self.changes,
+            ids_=ids.IdMaker(parts.clock, parts.instance, await self._newest()),
+            instance=parts.instance,
+            action_settings=parts.action_settings,
+            env=parts.env,
+            secret=parts.secret,
+        )
+        self.intake = Intake(self.executor)
+        self.control = Control(self.executor)
+        self.explain = Explain(self.executor, parts.history)
+        self.triggers = Triggers(
+            self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel
+        )
+
+    async def _cancel(self, key: int, reason: str) -> None:
+        await self.control.cancel(key, reason)
+
+    async def _newest(self) -> int:
+        """The newest id in the store, so that ours are above it even if the clock was set back."""
+        runs = await self.history.runs(RunFilter(limit=1))
+        events = await self.history.events(EventFilter(limit=1))
+        return max([run.key for run in runs] + [event.key for event in events], default=0)
+
+    async def start(self) -> None:
+        """Take up what was under way, and let triggers listen."""
+        self.started_at = self.clock.now()
+        recovered = await self.executor.recover()
+        if recovered:
+            _log.info("taking up %d runs that were under way", recovered)
+        self.executor.timers.start()
+        for name, flow in self.book.current.items():
+            if self.book.enabled.get(name, True):
+                self.triggers.changed(name, flow)
+        self.book.on_change.append(self.triggers.changed)
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Listen no more, let runs come to a border, write the rest, close the store. Safe to call twice."""
+        if not self.ready:
+            await self.store.close()
+            return
+        self.ready = False
+        await self.triggers.stop()
+        await self.executor.timers.stop()
+        await self.executor.drain()
+        await self.executor.committer.flush()
+        self.changes.close()
+        for connector in self.catalog.connectors.values():
+            if connector.close is not None:
+                closing = connector.close()
+                if hasattr(closing, "__await__"):
+                    await closing
+        await self.store.close()

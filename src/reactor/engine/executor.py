@@ -1,0 +1,368 @@
+"""Starts runs, wakes them, lets them leave memory, and carries out what people ask of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from reactor.engine.changes import Changes
+from reactor.engine.committer import Committer
+from reactor.engine.flows import FlowBook
+from reactor.engine.limits import Limits
+from reactor.engine.live import LiveRun
+from reactor.engine.timers import Timers
+from reactor.model import failpoints, ids
+from reactor.model.clock import Clock, Entropy, Instant, to_iso
+from reactor.model.errors import ErrorInfo, ReactorError
+from reactor.model.event import Event
+from reactor.model.flow import Flow
+from reactor.model.journal import Entry, FlowCall, Outcome, Run
+from reactor.model.states import RunStatus
+from reactor.runtime.interpreter import Interpreter, RunEnd
+from reactor.sdk.manifest import Catalog
+from reactor.stores.port import Loaded, Store
+
+if TYPE_CHECKING:
+    from reactor.engine.intake import Intake
+
+_log = logging.getLogger("reactor.engine")
+_PAGE = 500
+
+
+class Executor:
+    """The runs in memory."""
+
+    intake: Intake
+
+    def __init__(  # noqa: PLR0913 - the parts of one engine, wired in one place
+        self,
+        *,
+        store: Store,
+        book: FlowBook,
+        catalog: Catalog,
+        clock: Clock,
+        entropy: Entropy,
+        limits: Limits,
+        changes: Changes,
+        ids_: ids.IdMaker,
+        instance: int,
+        action_settings: Mapping[str, Any],
+        env: Mapping[str, str],
+        secret: Callable[[str], str | None],
+    ) -> None:
+        self.store = store
+        self.book = book
+        self.catalog = catalog
+        self.clock = clock
+        self.entropy = entropy
+        self.limits = limits
+        self.changes = changes
+        self.ids = ids_
+        self.instance = instance
+        self.action_settings = action_settings
+        self._env = env
+        self._secret = secret
+        self.committer = Committer(store, limits, clock, self.dropped)
+        self.timers = Timers(store, clock, limits, self.wake)
+        self.live: dict[int, LiveRun] = {}
+        self._leaving: dict[int, bool] = {}
+        """Runs whose leaving is not committed yet → whether they were woken meanwhile."""
+        self._queue: deque[int] = deque()
+        self._queued: set[int] = set()
+        self._loader: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._watched: dict[int, list[asyncio.Future[Outcome]]] = {}
+        self.stopping = False
+        self.finished = 0
+        self.failed = 0
+
+    # --- starting ------------------------------------------------------------------------------------------------
+
+    def new_run(self, flow: Flow, event_key: int | None, trigger: str, **more: Any) -> Run:
+        """The record of a run that is to start now."""
+        now = self.clock.now()
+        return Run(
+            key=self.ids.next(),
+            flow=flow.name,
+            version=flow.version,
+            status=RunStatus.RUNNING,
+            event_key=event_key,
+            trigger=trigger,
+            created_at=now,
+            started_at=now,
+            owner=self.instance,
+            epoch=1,
+            **more,
+        )
+
+    def has_room(self) -> bool:
+        """Whether one more run may come into memory."""
+        return len(self.live) < self.limits.live_runs and not self.stopping
+
+    def start(self, record: Run, event: Event | None, flow: Flow, journal: list[Entry] | None = None) -> LiveRun:
+        """Bring a run into memory and let it go."""
+        live = LiveRun(self, record, event, journal or ())
+        self.live[record.key] = live
+        self._go(live, flow)
+        return live
+
+    def _go(self, live: LiveRun, flow: Flow) -> None:
+        live.task = asyncio.get_running_loop().create_task(self._run(live, flow))
+        self._tasks.add(live.task)
+        live.task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, live: LiveRun, flow: Flow) -> None:
+        record = live.record_
+        inputs = live.recall("#inputs")
+        interpreter = Interpreter(
+            flow,
+            live,
+            event=self._event_view(live.event, flow),
+            run={
+                "id": ids.to_text("run", record.key),
+                "started_at": to_iso(record.started_at or record.created_at),
+                "version": record.version,
+            },
+            inputs=inputs.value if inputs is not None else live.inputs,
+            env=self._env,
+            secret=self._secret,
+        )
+        try:
+            end = await interpreter.run()
+        except asyncio.CancelledError:
+            if not live.evicting and not live.dropped:
+                raise
+            return
+        except ReactorError as error:
+            end = self._broke(live, error)
+        except Exception as error:  # a fault of ours must not leave a run that neither moves nor ends
+            _log.exception("run %s: the interpreter failed", ids.to_text("run", live.key))
+            end = self._broke(live, error)
+        self._finish(live, end)
+
+    def _broke(self, live: LiveRun, error: Exception) -> RunEnd:
+        info = ErrorInfo("internal", f"{type(error).__name__}: {error}", retryable=False)
+        live.record(Entry("", self.clock.now(), RunStatus.FAILED.value, None, info))
+        return RunEnd(RunStatus.FAILED, error=info)
+
+    def _event_view(self, event: Event | None, flow: Flow) -> dict[str, Any] | None:
+        if event is None:
+            return None
+        view = event.view()
+        if flow.legacy:
+            from reactor.language.dialects.gotemplate import legacy_event_view
+
+            view = legacy_event_view(view)
+        return view
+
+    def _finish(self, live: LiveRun, end: RunEnd) -> None:
+        now = self.clock.now()
+        live.end = Entry("", now, end.status.value, end.output, end.error)
+        live.status(end.status, finished_at=now, error=end.error, wake_at=None, waiting_for="", owner=0)
+        self.committer.touch(live, soon=True)
+        self.finished += 1
+        self.failed += end.status is RunStatus.FAILED
+        failpoints.reach("run.finished")
+        if live.ended or live.key in self._watched or live.record_.parent_key is not None:
+            waiter = self.committer.barrier(live)
+            waiter.add_done_callback(lambda done: self._tell(live, end, done))
+        self.live.pop(live.key, None)
+        self.changed(live)
+        if self._queue:
+            self._load_soon()
+
+    def _tell(self, live: LiveRun, end: RunEnd, done: asyncio.Future[None]) -> None:
+        """The end is durable: tell who waits for it."""
+        if done.cancelled() or done.exception() is not None:
+            return
+        for future in live.ended:
+            if not future.done():
+                future.set_result(live)
+        for watcher in self._watched.pop(live.key, ()):
+            if not watcher.done():
+                watcher.set_result(Outcome(end.output, end.error))
+        parent = live.record_.parent_key
+        if parent is not None and parent not in self.live:
+            self.wake([parent])
+
+    # --- children ------------------------------------------------------------------------------------------------
+
+    def start_child(self, parent: LiveRun, path: str, call: FlowCall) -> int:
+        """Start a run of another flow for a step of this one; both are written together.
+
+        Raises:
+            PermanentError: there is no such flow, or the inputs do not fit.
+        """
+        flow = self.book.callable(call.flow)
+        inputs = self.book.checked_inputs(flow, call.params)
+        record = self.new_run(flow, None, "", parent_key=parent.key, parent_path=path)
+        live = LiveRun(self, record, None)
+        live.event = parent.event
+        record.event_key = parent.record_.event_key
+        live.inputs = inputs
+        live.record(Entry("#inputs", self.clock.now(), value=inputs))
+        live.status(RunStatus.RUNNING)
+        parent.spawned.append(record.key)
+        self.live[record.key] = live
+        self._go(live, flow)
+        failpoints.reach("child.started")
+        return record.key
+
+    async def end_of(self, key: int) -> Outcome:
+        """Wait for the end of a run, in memory or not."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._watched.setdefault(key, []).append(future)
+        if key not in self.live:
+            for loaded in await self.store.load([key]):
+                if loaded.run.status.finished:
+                    end = next((e for e in reversed(loaded.journal) if e.key == ""), None)
+                    self._watched.pop(key, None)
+                    return Outcome(end.value if end else None, end.error if end else loaded.run.error)
+        try:
+            return await future
+        finally:
+            watchers = self._watched.get(key)
+            if watchers is not None and future in watchers:
+                watchers.remove(future)
+                if not watchers:
+                    del self._watched[key]
+
+    # --- leaving and waking --------------------------------------------------------------------------------------
+
+    def left(self, live: LiveRun, wake_at: Instant | None) -> None:
+        """A run leaves memory. It stays known until that is on disk, so that nobody loads an older state."""
+        self._leaving[live.key] = False
+        waiter = self.committer.barrier(live)
+        waiter.add_done_callback(lambda done: self._gone(live, wake_at, done))
+        self.changed(live)
+
+    def _gone(self, live: LiveRun, wake_at: Instant | None, done: asyncio.Future[None]) -> None:
+        woken = self._leaving.pop(live.key, False)
+        if self.live.get(live.key) is live:
+            del self.live[live.key]
+        if done.cancelled() or done.exception() is not None:
+            return
+        if woken:
+            self.wake([live.key])
+        elif wake_at is not None and live.record_.status is RunStatus.WAITING:
+            self.timers.sleeping(live.key, wake_at)
+        if self._queue:
+            self._load_soon()
+
+    def wake(self, keys: Iterable[int]) -> None:
+        """Bring these runs into memory as soon as there is room."""
+        for key in keys:
+            if key in self._leaving:
+                self._leaving[key] = True
+            elif key not in self.live and key not in self._queued:
+                self._queue.append(key)
+                self._queued.add(key)
+        self._load_soon()
+
+    def _load_soon(self) -> None:
+        if self._queue and not self.stopping and (self._loader is None or self._loader.done()):
+            self._loader = asyncio.get_running_loop().create_task(self._load())
+
+    async def _load(self) -> None:
+        while self._queue and not self.stopping:
+            room = self.limits.live_runs - len(self.live)
+            if room <= 0:
+                return
+            count = min(room, len(self._queue), _PAGE)
+            keys = [self._queue.popleft() for _ in range(count)]
+            try:
+                for loaded in await self.store.load(keys):
+                    self._resume(loaded)
+            except ReactorError as error:
+                _log.error("cannot load %d runs, trying again: %s", len(keys), error)
+                self._queue.extend(keys)
+                await asyncio.sleep(1)
+                continue
+            self._queued.difference_update(keys)
+            failpoints.reach("wake.loaded")
+            await asyncio.sleep(0)
+
+    def _resume(self, loaded: Loaded) -> None:
+        record = loaded.run
+        if record.status.finished or record.status is RunStatus.PAUSED or record.key in self.live or self.stopping:
+            return
+        flow = self.book.version(record.flow, record.version)
+        live = LiveRun(self, record, loaded.event, loaded.journal)
+        self.live[record.key] = live
+        if record.owner != self.instance:
+            record.epoch += 1
+        live.status(RunStatus.RUNNING, owner=self.instance, wake_at=None, waiting_for="",
+                    started_at=record.started_at or self.clock.now())
+        if flow is None:
+            message = f"version {record.version} of flow {record.flow!r} cannot be loaded any more; see the log"
+            live.record(Entry("", self.clock.now(), "failed", None, ErrorInfo("version", message, retryable=False)))
+            self._finish(live, RunEnd(RunStatus.FAILED, error=ErrorInfo("version", message, retryable=False)))
+            return
+        self._go(live, flow)
+
+    async def recover(self) -> int:
+        """After a start: take up every run that was under way. How many there are."""
+        after, count = 0, 0
+        while True:
+            page = await self.store.live([RunStatus.PENDING, RunStatus.RUNNING], after, 5_000)
+            if not page:
+                return count
+            self.wake(page)
+            after, count = page[-1], count + len(page)
+
+    def dropped(self, keys: Iterable[int]) -> None:
+        """These runs will never be in the store: nothing of them happened."""
+        for key in keys:
+            live = self.live.pop(key, None)
+            if live is not None:
+                live.dropped = True
+                live.abandon()
+                self.dropped(live.spawned)
+
+    # --- telling -------------------------------------------------------------------------------------------------
+
+    def recorded(self, live: LiveRun, entry: Entry) -> None:
+        """A run has written something down."""
+        self.committer.touch(live)
+        if self.changes.listeners and "#" not in entry.key and entry.key:
+            self.changes.publish(
+                "step",
+                entry.at,
+                {"run": ids.to_text("run", live.key), "flow": live.record_.flow, "path": entry.key, "status": entry.status},
+            )
+
+    def changed(self, live: LiveRun) -> None:
+        """A run has another status."""
+        if self.changes.listeners:
+            record = live.record_
+            self.changes.publish(
+                "run",
+                self.clock.now(),
+                {"id": ids.to_text("run", record.key), "flow": record.flow, "status": record.status.value},
+            )
+
+    def connections_of(self, record: Run) -> Mapping[str, Mapping[str, Any]]:
+        """The connections that the run's version of its flow names."""
+        return self.book.connections(record.flow, record.version)
+
+    # --- stopping ------------------------------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Let every run come to a border and leave memory; what is still under way after the limit is cut off (and done again
+        at the next start)."""
+        self.stopping = True
+        if self._loader is not None:
+            await asyncio.wait({self._loader})
+        deadline = asyncio.get_running_loop().time() + self.limits.drain / 1000
+        while self.live and asyncio.get_running_loop().time() < deadline:
+            for live in list(self.live.values()):
+                if live.drain():
+                    self.live.pop(live.key, None)
+            await asyncio.sleep(0.01)
+        for live in list(self.live.values()):
+            live.abandon()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)

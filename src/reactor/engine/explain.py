@@ -1,0 +1,122 @@
+"""Why: an event started or did not start each flow; a run waits, and for what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from reactor.engine import views
+from reactor.engine.executor import Executor
+from reactor.model import ids
+from reactor.model.clock import to_iso
+from reactor.model.errors import NotFoundError
+from reactor.model.event import Event
+from reactor.model.states import RunStatus
+from reactor.routing.table import Match
+from reactor.stores.port import EventRow, History, RunFilter
+
+
+class Explain:
+    """Answers from the routes and the journal; changes nothing."""
+
+    def __init__(self, executor: Executor, history: History) -> None:
+        self._executor = executor
+        self._history = history
+
+    async def event(self, key: int, flow: str | None = None) -> dict[str, Any]:
+        """For every flow (or one): started, or the reason why not, by the flows as they are now.
+
+        Raises:
+            NotFoundError: there is no such event.
+        """
+        event = await self._history.event(key)
+        if event is None:
+            raise NotFoundError(f"there is no event {ids.to_text('evt', key)}")
+        runs = {run.flow: run for run in await self._history.runs(RunFilter(event_key=key))}
+        verdicts = [self._verdict(verdict, runs, event) for verdict in self._executor.book.routes.explain(event, flow)]
+        return {"event": views.event_row(_row(event)), "flows": sorted(verdicts, key=lambda v: (not v["started"], v["flow"]))}
+
+    def _verdict(self, verdict: Any, runs: dict[str, Any], event: Event) -> dict[str, Any]:
+        if not isinstance(verdict, Match):
+            run = runs.get(verdict.flow)
+            reason = verdict.reason
+            if run is not None:
+                reason = f"version {run.version} started then; by the flow as it is now: {reason}"
+            return {"flow": verdict.flow, "trigger": verdict.trigger or None, "started": run is not None, "rule": verdict.rule,
+                    "reason": reason, "run_id": ids.to_text("run", run.key) if run else None}
+        name = verdict.flow.name
+        run = runs.get(name)
+        if run is not None:
+            reason = f"trigger {verdict.trigger.key} fits {event.type!r}"
+        elif verdict.flow.dedupe is not None:
+            reason = f"dropped by `dedupe`: a run with the same key {verdict.flow.dedupe.key.source!r} was started before"
+        else:
+            reason = "it fits now, but no run was started: the flow came, or was enabled, after the event"
+        return {"flow": name, "trigger": verdict.trigger.key, "started": run is not None,
+                "rule": "matched" if run else ("dedupe" if verdict.flow.dedupe else "later"), "reason": reason,
+                "run_id": ids.to_text("run", run.key) if run else None}
+
+    async def run(self, key: int) -> dict[str, Any]:
+        """What a run is doing, or waiting for, and until when.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        live = self._executor.live.get(key)
+        run = live.record_ if live is not None else await self._history.run(key)
+        if run is None:
+            raise NotFoundError(f"there is no run {ids.to_text('run', key)}")
+        return {**views.run_row(run), "explanation": self._why(run, live), "steps": await self._open_steps(key)}
+
+    async def _open_steps(self, key: int) -> list[dict[str, Any]]:
+        loaded = await self._executor.store.load([key])
+        if not loaded:
+            return []
+        flow = self._executor.book.version(loaded[0].run.flow, loaded[0].run.version)
+        shown = views.run_whole(loaded[0], flow)["steps"]
+        return [step for step in shown if step["status"] not in ("completed", "skipped")]
+
+    def _why(self, run: Any, live: Any) -> str:
+        if run.status.finished:
+            tail = f": {run.error.message}" if run.error else ""
+            return f"It has ended ({run.status.value}){tail}."
+        if live is not None:
+            waits = live.waits()
+            if waits:
+                return "In memory; " + "; ".join(waits) + "."
+            return "It is running now."
+        if run.status is RunStatus.WAITING:
+            until = f" until {to_iso(run.wake_at)}" if run.wake_at else ""
+            return f"{run.waiting_for}{until}."
+        if run.status is RunStatus.PAUSED:
+            return f"{run.waiting_for}; `reactor runs resume {ids.to_text('run', run.key)}` lets it go on."
+        if self._executor.committer.trouble:
+            return f"The store cannot write: {self._executor.committer.trouble}."
+        limit = self._executor.limits.live_runs
+        return f"It waits for room in memory ({len(self._executor.live)} of {limit} runs)."
+
+    async def flow(self, name: str) -> dict[str, Any]:
+        """What starts a flow, whether it is enabled, and its live runs.
+
+        Raises:
+            NotFoundError: there is no such flow.
+        """
+        flow = self._executor.book.get(name)
+        alive = (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
+        runs = await self._history.runs(RunFilter(flow=name, status=alive, limit=20))
+        return {
+            "flow": name,
+            "version": flow.version,
+            "enabled": self._executor.book.enabled.get(name, True),
+            "triggers": [{"key": t.key, "kind": t.kind, "config": t.config, "if": t.if_.source if t.if_ else None}
+                         for t in flow.triggers],
+            "if": flow.if_.source if flow.if_ else None,
+            "unless": flow.unless.source if flow.unless else None,
+            "live_runs": [views.run_row(run) for run in runs],
+        }
+
+
+def _row(event: Event) -> EventRow:
+    return EventRow(key=event.key, id=event.id, type=event.type, source=event.source, subject=event.subject,
+                    time=event.time, size=len(event.raw or msgspec.json.encode(event.data)))

@@ -1,0 +1,216 @@
+"""The one door for events: give it a number, ask the routes, commit it with the runs it starts, then tell the caller."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from reactor.engine.committer import Offer
+from reactor.engine.executor import Executor
+from reactor.model import failpoints, ids
+from reactor.model.errors import InvalidError, PermanentError, StepError, TooLargeError
+from reactor.model.event import Event, EventDraft
+from reactor.model.flow import BlockStep, CallStep, EmitStep, Flow, Step
+from reactor.model.journal import Run
+from reactor.model.states import RunStatus
+from reactor.routing.table import Match
+from reactor.sdk.trigger import Receipt
+from reactor.stores.port import Acceptance, Claim, Committed
+
+if TYPE_CHECKING:
+    from reactor.engine.live import LiveRun
+
+_encode = msgspec.json.Encoder().encode
+_TYPE_LIMIT = 256
+EVENT_MEMORY = 7 * 86_400_000
+"""Milliseconds: an event's (source, id) is remembered for a week."""
+
+
+class Intake:
+    """See the module."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._committer = executor.committer
+        self._eager: dict[int, tuple[Flow, bool]] = {}
+        executor.intake = self
+        self.accepted = 0
+        self.duplicates = 0
+        self.refused = 0
+
+    async def accept(
+        self,
+        drafts: Sequence[EventDraft],
+        *,
+        saved: tuple[str, Mapping[str, Any]] | None = None,
+    ) -> list[Receipt]:
+        """Take events in, all or none. Returns after they and the runs they start are committed.
+
+        `saved`: (trigger key, values to keep) of the same transaction.
+
+        Raises:
+            BusyError: the queue is full or the store cannot write now; nothing was taken.
+            InvalidError: an event is malformed. TooLargeError: its data is over the limit.
+            StoreBrokenError: the store needs an operator.
+        """
+        events = [self._event(draft) for draft in drafts]
+        size = sum(len(event.raw or b"") for event in events)
+        try:
+            self._committer.check_room(len(events), size)
+        except Exception:
+            self.refused += len(events)
+            raise
+        accepted = [self._route(event) for event in events]
+        failpoints.reach("intake.routed")
+        done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
+        saves = [(saved[0], name, None if v is None else _encode(v)) for name, v in saved[1].items()] if saved else []
+        self._committer.offer(Offer([item for item, _ in accepted], saves, done, size=size))
+        begun: set[int] = set()
+        for item, flows in accepted:
+            self._start_early(item, flows, begun)
+        committed = await done
+        self.accepted += len(events)
+        return [self._receipt(item, flows, committed, begun) for item, flows in accepted]
+
+    def emit(self, draft: EventDraft, parent: LiveRun) -> Acceptance:
+        """An event of a run's own: rides with the run's next commit, together with the outcome of the step.
+
+        Raises:
+            StepError: kind `input`: the event is malformed.
+        """
+        try:
+            event = self._event(draft)
+        except (InvalidError, TooLargeError) as error:
+
+            raise PermanentError("input", f"emit: {error.message}") from None
+        item, flows = self._route(event)
+        done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(lambda future: self._emitted(item, flows, future))
+        parent.spawned.extend(run.key for run in item.runs)
+        self._committer.offer(Offer([item], [], done, internal=True))
+        return item
+
+    def _emitted(self, item: Acceptance, flows: list[Flow], future: asyncio.Future[Committed]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            self.accepted += 1
+            self._receipt(item, flows, future.result())
+
+    # --- making the event ----------------------------------------------------------------------------------------
+
+    def _event(self, draft: EventDraft) -> Event:
+        if not draft.type or len(draft.type) > _TYPE_LIMIT:
+            raise InvalidError(f"an event's type is 1 to {_TYPE_LIMIT} characters long")
+        executor = self._executor
+        key = executor.ids.next()
+        try:
+            raw = draft.raw if draft.raw is not None else _encode(draft.data)
+        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+            raise InvalidError(f"the event's data cannot be written as JSON: {error}") from None
+        if len(raw) > executor.limits.event_data:
+            raise TooLargeError(f"the event's data has {len(raw)} bytes; the limit is {executor.limits.event_data}")
+        return Event(
+            key=key,
+            id=draft.id if draft.id is not None else ids.to_text("evt", key),
+            type=draft.type,
+            source=draft.source,
+            subject=draft.subject,
+            time=draft.time if draft.time is not None else executor.clock.now(),
+            data=draft.data,
+            metadata=draft.metadata,
+            to=draft.to,
+            causes=draft.causes,
+            raw=raw,
+            external=draft.id is not None,
+        )
+
+    def _route(self, event: Event) -> tuple[Acceptance, list[Flow]]:
+        matches, _ = self._executor.book.routes.match(event)
+        runs = tuple(
+            self._executor.new_run(match.flow, event.key, match.trigger.key) for match in matches
+        )
+        claims = tuple(self._run_claim(match, event) for match in matches)
+        claim = None
+        if event.external:
+            claim = Claim(_digest("event", event.source, event.id), self._executor.clock.now() + EVENT_MEMORY)
+        if not any(claims):
+            claims = ()
+        return Acceptance(event=event, claim=claim, runs=runs, run_claims=claims), [match.flow for match in matches]
+
+    def _run_claim(self, match: Match, event: Event) -> Claim | None:
+        dedupe = match.flow.dedupe
+        if dedupe is None:
+            return None
+        try:
+            key = dedupe.key.evaluate({"event": event.view()})
+        except StepError:
+            return None
+        return Claim(_digest("flow", match.flow.name, _encode(key).decode()), self._executor.clock.now() + dedupe.for_)
+
+    # --- starting the runs ---------------------------------------------------------------------------------------
+
+    def _start_early(self, item: Acceptance, flows: list[Flow], begun: set[int]) -> None:
+        """Let runs begin before their event is on disk, where nothing can be lost or doubled by that: nobody else can have
+        claimed the event, and the flow itself puts nothing into the world before a barrier."""
+        if item.claim is not None or item.run_claims:
+            return
+        for record, flow in zip(item.runs, flows, strict=True):
+            if self._is_eager(flow) and self._executor.has_room():
+                begun.add(record.key)
+                self._executor.start(record, item.event, flow).status(RunStatus.RUNNING)
+
+    def _is_eager(self, flow: Flow) -> bool:
+        known = self._eager.get(id(flow))
+        if known is None or known[0] is not flow:
+            if len(self._eager) > 20_000:  # noqa: PLR2004 - forget flows that were replaced
+                self._eager.clear()
+            known = (flow, not _spawns(flow.steps) and not _spawns(flow.on_failure))
+            self._eager[id(flow)] = known
+        return known[1]
+
+    def _receipt(
+        self, item: Acceptance, flows: list[Flow], committed: Committed, begun: Collection[int] = ()
+    ) -> Receipt:
+        event = item.event
+        first = committed.duplicates.get(event.key) if committed.duplicates else None
+        if first is not None:
+            self.duplicates += 1
+            return Receipt(event_id=ids.to_text("evt", first), runs=(), duplicate=True)
+        executor = self._executor
+        runs = []
+        for record, flow in zip(item.runs, flows, strict=True):
+            if record.key in committed.dropped:
+                continue
+            runs.append((ids.to_text("run", record.key), flow.name))
+            if record.key not in begun:
+                self._start_committed(record, event, flow)
+        if executor.changes.listeners:
+            executor.changes.publish("event", event.time, {"id": ids.to_text("evt", event.key), "type": event.type})
+        return Receipt(event_id=ids.to_text("evt", event.key), runs=tuple(runs))
+
+    def _start_committed(self, record: Run, event: Event, flow: Flow) -> None:
+        if self._executor.has_room():
+            self._executor.start(record, event, flow)
+        else:
+            self._executor.wake([record.key])
+
+
+def _spawns(steps: tuple[Step, ...]) -> bool:
+    """Whether a list of steps can put events or runs of its own into the store."""
+    return any(
+        isinstance(step, (EmitStep, CallStep))
+        or (isinstance(step, BlockStep) and _spawns(step.steps))
+        or _spawns(step.on_error)
+        or _spawns(step.finally_)
+        for step in steps
+    )
+
+
+def _digest(kind: str, *parts: str) -> bytes:
+    text = "\0".join((kind, *(f"{len(part)}:{part}" for part in parts)))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+

@@ -1,0 +1,361 @@
+"""A run in memory: the journal runtime, that is the `Durable` of one run on the embedded engine."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from reactor.language.expressions import to_json_value
+from reactor.model import failpoints, ids
+from reactor.model.clock import Instant
+from reactor.model.errors import ErrorInfo, PermanentError, StepError
+from reactor.model.event import Event, EventDraft
+from reactor.model.journal import RESET, ActionCall, Entry, FlowCall, Outcome, Run
+from reactor.model.states import RunStatus
+from reactor.sdk.action import Action, ActionContext, Effect
+
+if TYPE_CHECKING:
+    from reactor.engine.executor import Executor
+
+_encode = msgspec.json.Encoder().encode
+_log = logging.getLogger("reactor.run")
+_IDLE_TURNS = 3
+
+
+def index(entries: Sequence[Entry]) -> dict[str, Entry]:
+    """The journal by key: later entries replace earlier ones, a reset forgets its path and all below it."""
+    known: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.status == RESET:
+            path = entry.key
+            known.pop(path, None)
+            if not entry.value:
+                for key in [k for k in known if k.startswith((path + ".", path + "#"))]:
+                    del known[key]
+        else:
+            known[entry.key] = entry
+    return known
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class RunLog(logging.LoggerAdapter[logging.Logger]):
+    """Log lines of one step of one run."""
+
+
+class LiveRun:
+    """Everything one run needs while it is in memory. Made by the executor."""
+
+    def __init__(self, executor: Executor, record: Run, event: Event | None, journal: Sequence[Entry] = ()) -> None:
+        self.executor = executor
+        self.record_ = record
+        self.key = record.key
+        self.event = event
+        self.task: asyncio.Task[None] | None = None
+        self.cancel_reason: str | None = None
+        self.pausing = False
+        self.dropped = False
+        self.spawned: list[int] = []
+        """Runs that exist only because of this one and are not in the store yet."""
+        self.ended: list[asyncio.Future[LiveRun]] = []
+        self.end: Entry | None = None
+        self.inputs: Any = None
+        self._known = list(journal)
+        self._index = index(journal)
+        self._fresh: list[Entry] = []
+        self._changed = False
+        self._evicting = False
+        self._cancel_told = False
+        self._acts = 0
+        self._turns = 0
+        self._waits: dict[str, tuple[Instant | None, str]] = {}
+        cancel = self._index.get("#cancel")
+        if cancel is not None:
+            self.cancel_reason = str(cancel.value)
+            self._cancel_told = any(entry.status == "cancelled" for entry in self._index.values())
+
+    # --- for the committer ---------------------------------------------------------------------------------------
+
+    def take(self) -> tuple[Run | None, bytes | None]:
+        """See `committer.Dirty`."""
+        record = copy.copy(self.record_) if self._changed else None
+        self._changed = False
+        segment = None
+        if self._fresh:
+            segment = _encode(self._fresh)
+            self._fresh = []
+        return record, segment
+
+    def status(self, status: RunStatus, **changes: Any) -> None:
+        """Change the record; it is written with the next commit."""
+        self.record_.status = status
+        for name, value in changes.items():
+            setattr(self.record_, name, value)
+        self._changed = True
+        self.executor.committer.touch(self)
+
+    # --- Durable -------------------------------------------------------------------------------------------------
+
+    @property
+    def evicting(self) -> bool:
+        """See `Durable.evicting`."""
+        return self._evicting
+
+    def recall(self, key: str) -> Entry | None:
+        """See `Durable.recall`."""
+        return self._index.get(key)
+
+    def known(self) -> Sequence[Entry]:
+        """See `Durable.known`."""
+        return self._known
+
+    def record(self, entry: Entry) -> None:
+        """See `Durable.record`."""
+        self._turns += 1
+        self._fresh.append(entry)
+        self.executor.recorded(self, entry)
+
+    def now(self) -> Instant:
+        """See `Durable.now`."""
+        return self.executor.clock.now()
+
+    def draw(self, what: str) -> Any:
+        """See `Durable.draw`."""
+        return self.executor.entropy.uuid() if what == "uuid" else self.executor.entropy.random()
+
+    def find(self, action: str) -> Action | None:
+        """See `Durable.find`."""
+        return self.executor.catalog.actions.get(action)
+
+    async def act(self, path: str, call: ActionCall, action: Action, params: Any) -> Outcome:
+        """See `Durable.act`."""
+        ctx = self._context(path, call)
+        if not action.is_async:
+            return self._outcome(action, call, lambda: action.handler(ctx, params))
+        await self._border()
+        self._acts += 1
+        try:
+            if action.effect_of(params) is Effect.WRITE:
+                await self.executor.committer.barrier(self)
+            failpoints.reach("act.before")
+            outcome = await self._attempt(action, call, ctx, params)
+            failpoints.reach("act.after")
+        finally:
+            self._acts -= 1
+        self.executor.committer.touch(self, soon=True)
+        return outcome
+
+    async def _attempt(self, action: Action, call: ActionCall, ctx: ActionContext, params: Any) -> Outcome:
+        try:
+            if call.timeout is None:
+                output = await action.handler(ctx, params)
+            else:
+                async with asyncio.timeout(call.timeout / 1000):
+                    output = await action.handler(ctx, params)
+        except TimeoutError:
+            return Outcome(error=ErrorInfo("timeout", f"{action.name} took longer than {call.timeout} ms"))
+        except StepError as error:
+            return Outcome(error.output, error.info())
+        except Exception as error:  # a connector may raise anything; it becomes the step's failure, with a traceback in the log
+            return self._bug(action, call, error)
+        return self._outcome(action, call, lambda: output)
+
+    def _outcome(self, action: Action, call: ActionCall, make: Any) -> Outcome:
+        try:
+            output = to_json_value(make())
+            if action.is_async and len(_encode(output)) > self.executor.limits.output:
+                raise PermanentError("output.limit", f"{action.name} gave more than {self.executor.limits.output} bytes")
+        except StepError as error:
+            return Outcome(error.output, error.info())
+        except Exception as error:  # see _attempt
+            return self._bug(action, call, error)
+        return Outcome(output)
+
+    def _bug(self, action: Action, call: ActionCall, error: Exception) -> Outcome:
+        text = f"{action.name} raised {type(error).__name__}: {error}"
+        if not call.secrets:
+            _log.exception("run %s: %s", ids.to_text("run", self.key), text, exc_info=error)
+        return Outcome(error=ErrorInfo("bug", text, retryable=False))
+
+    def _context(self, path: str, call: ActionCall) -> ActionContext:
+        run_id = ids.to_text("run", self.key)
+        return ActionContext(
+            run_id=run_id,
+            flow=self.record_.flow,
+            step=path,
+            attempt=call.attempt,
+            idempotency_key=f"{run_id}:{path}",
+            log=RunLog(_log, {"run": run_id, "flow": self.record_.flow, "step": path}),
+            clock=self.executor.clock,
+            settings=self.executor.action_settings,
+            connections=self.executor.connections_of(self.record_),
+            secrets=call.secrets,
+        )
+
+    async def sleep(self, path: str, until: Instant) -> None:
+        """See `Durable.sleep`."""
+        await self._border()
+        if until <= self.now():
+            return
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.executor.timers.call_at(until, lambda: _wake(woken))
+        self._waits[path] = (until, f"step {path!r} sleeps" if path else "the run's timeout")
+        try:
+            self._consider_leaving()
+            await woken
+        finally:
+            self._waits.pop(path, None)
+
+    async def emit(self, path: str, event: dict[str, Any], entry: Entry) -> dict[str, Any]:
+        """See `Durable.emit`."""
+        await self._border()
+        cause = self.event
+        causes = (*cause.causes, cause.id) if cause is not None else ()
+        try:
+            draft = msgspec.convert(event, EventDraft, strict=True)
+        except msgspec.ValidationError as error:
+            raise PermanentError("input", f"emit: {error}; give type, and if wanted data and subject") from None
+        if len(causes) > self.executor.limits.causes:
+            raise PermanentError("loop.guard", f"{len(causes)} events led to one another; the chain stops here: {causes[-3:]}")
+        draft = msgspec.structs.replace(draft, causes=causes, source=draft.source or f"reactor/flows/{self.record_.flow}")
+        accepted = self.executor.intake.emit(draft, self)
+        failpoints.reach("emit.after")
+        return {"event_id": ids.to_text("evt", accepted.event.key)}
+
+    async def child(self, path: str, call: FlowCall) -> Outcome:
+        """See `Durable.child`."""
+        await self._border()
+        known = self.recall(path + "#child")
+        if known is None:
+            key = self.executor.start_child(self, path, call)
+            self.record(Entry(path + "#child", self.now(), value=key))
+            self.executor.committer.touch(self, soon=True)
+        else:
+            key = int(known.value)
+        self._waits[path + "#child"] = (None, f"step {path!r} waits for {call.flow} ({ids.to_text('run', key)})")
+        try:
+            self._leave_later()
+            return await self.executor.end_of(key)
+        finally:
+            self._waits.pop(path + "#child", None)
+
+    async def pause(self, path: str, reason: str) -> None:
+        """See `Durable.pause`."""
+        await self._border()
+        known = self.recall(path + "#pause")
+        if known is not None and known.status == "resumed":
+            self._index.pop(path + "#pause")
+            return
+        if known is None:
+            self.record(Entry(path + "#pause", self.now(), "paused", reason))
+        await self._leave(RunStatus.PAUSED, f"step {path!r} failed for good and waits for a person: {reason}", None)
+
+    def waits(self) -> list[str]:
+        """What the run is waiting for now, in words."""
+        return [reason for _, reason in self._waits.values()]
+
+    # --- borders: where a run may be stopped, paused, or leave memory -------------------------------------------------
+
+    async def _border(self) -> None:
+        self._turns += 1
+        if self.executor.stopping and self.task is not None:
+            self._evicting = True
+            self.task.cancel()
+            await asyncio.get_running_loop().create_future()
+        if self.cancel_reason is not None and not self._cancel_told:
+            self._cancel_told = True
+            raise asyncio.CancelledError
+        if self.pausing:
+            await self._leave(RunStatus.PAUSED, "paused by hand", None)
+
+    def cancel(self, reason: str) -> None:
+        """Somebody wants this run to stop."""
+        if self.cancel_reason is not None:
+            return
+        self.cancel_reason = reason
+        self.record(Entry("#cancel", self.now(), value=reason))
+        self.executor.committer.touch(self, soon=True)
+        if self.task is not None and not self.task.done() and (self._acts or self._waits):
+            self._cancel_told = True
+            self.task.cancel()
+
+    def ask_pause(self) -> None:
+        """Stop at the next border; at once when the run only waits."""
+        self.pausing = True
+        if self._waits and not self._acts:
+            self._evict(RunStatus.PAUSED, "paused by hand", self._next_wake())
+
+    def _next_wake(self) -> Instant | None:
+        instants = [until for until, _ in self._waits.values() if until is not None]
+        return min(instants) if instants else None
+
+    def _consider_leaving(self) -> None:
+        """After a few turns of the loop without any progress the run is known to only wait."""
+        turns, left = self._turns, _IDLE_TURNS
+
+        def look() -> None:
+            nonlocal left
+            if self._turns != turns or self._acts or not self._waits or self._evicting:
+                return
+            left -= 1
+            if left:
+                asyncio.get_running_loop().call_soon(look)
+                return
+            wake = self._next_wake()
+            if wake is None or wake - self.now() > self.executor.limits.passivate_after:
+                self._evict_waiting(wake)
+
+        asyncio.get_running_loop().call_soon(look)
+
+    def _leave_later(self) -> None:
+        """Leave memory if nothing has moved for the time of passivation."""
+        turns = self._turns
+
+        def look() -> None:
+            if self._turns == turns and not self._acts and self._waits and not self._evicting:
+                self._evict_waiting(self._next_wake())
+
+        self.executor.timers.call_at(self.now() + self.executor.limits.passivate_after, look)
+
+    def _evict_waiting(self, wake: Instant | None) -> None:
+        reasons = "; ".join(reason for _, reason in self._waits.values())
+        if any(until is None for until, _ in self._waits.values()):
+            again = self.now() + self.executor.limits.horizon
+            wake = again if wake is None else min(wake, again)
+        self._evict(RunStatus.WAITING, reasons, wake)
+
+    def _evict(self, status: RunStatus, reason: str, wake: Instant | None) -> None:
+        if self._evicting or self.task is None:
+            return
+        self._evicting = True
+        self.status(status, waiting_for=reason, wake_at=wake)
+        self.executor.left(self, wake)
+        self.task.cancel()
+
+    async def _leave(self, status: RunStatus, reason: str, wake: Instant | None) -> None:
+        """Leave memory from within; does not return."""
+        self._evict(status, reason, wake)
+        await asyncio.get_running_loop().create_future()
+
+    def abandon(self) -> None:
+        """Let go at once: nothing more of this run is recorded."""
+        self._evicting = True
+        if self.task is not None:
+            self.task.cancel()
+
+    def drain(self) -> bool:
+        """At shutdown: leave memory now if nothing is under way; else at the next border. Whether it left."""
+        if self._acts:
+            return False
+        if not self._evicting and self.task is not None:
+            self._evicting = True
+            self.task.cancel()
+        return True

@@ -1,0 +1,1 @@
+"""YAML ⇄ model: loading with positions, expressions, checks with fixes, JSON Schema, dialects."""

@@ -1,0 +1,106 @@
+"""The journal: what is known of a run, keyed by place, so that a run can be resumed, retried or forked.
+
+A key is a step's path (`charge`, `notify.branches.sms.send`, `each[17].charge`) for its outcome, or the path and a suffix
+for what else is recorded of it:
+
+| key             | says                                                                                              |
+| --------------- | ------------------------------------------------------------------------------------------------- |
+| `PATH`          | the outcome: status, output, error, number of attempts                                             |
+| `PATH#started`  | the step began (`at`; kept also as the base of its deadline), `value` is the masked input          |
+| `PATH#attempt`  | the last attempt failed and another follows: `attempt`, `error`, `value` is the instant of the next |
+| `PATH#set`      | the outcome of a `set` step: `value` is what it set                                               |
+| `PATH#pause`    | it waits for a person (status `paused`), or was told to go on (`resumed`)                          |
+| `PATH#timer`    | it sleeps until `value`                                                                            |
+| `PATH#body`     | the outcome before the step's own `on_error` and `finally` steps                                   |
+| `PATH#timeout`  | when a block's time is up                                                                          |
+| `PATH#child`    | `value` is the number of the run that it called                                                    |
+| `PATH#draw.S0`… | what `now()`, `uuid()`, `random()` gave in its slot S (`if`, `with`, `output` …)                   |
+| `` (empty)      | the outcome of the whole run                                                                       |
+| `#inputs`       | the inputs of the run                                                                              |
+| `#cancel`       | somebody asked to cancel it                                                                        |
+
+Later entries of a key replace earlier ones; an entry with status `reset` makes its key unknown again, and all below it too
+unless its value is true.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from reactor.model.clock import Instant
+from reactor.model.errors import ErrorInfo
+from reactor.model.states import RunStatus
+
+RESET = "reset"
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One fact about one place of one run."""
+
+    key: str
+    at: Instant
+    status: str = ""
+    value: Any = None
+    error: ErrorInfo | None = None
+    attempt: int = 0
+    started: Instant = 0
+    input: Any = None
+    """Of an outcome: the input with every secret masked (None where `#started` already holds it)."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How one attempt, or a child run, ended: an error or an output (or, for a failed command, both)."""
+
+    output: Any = None
+    error: ErrorInfo | None = None
+
+
+class ActionCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt of one action, as a runtime is asked to make it."""
+
+    action: str
+    params: dict[str, Any]
+    shown: Any
+    """The parameters with every secret masked: what may be journaled."""
+    attempt: int
+    timeout: int | None
+    """Milliseconds, or None."""
+    delivery: str
+    secrets: tuple[str, ...] = ()
+    """Values that were put into `params` and must not be seen in outputs, errors and logs."""
+    line: int = 0
+
+
+class FlowCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A sub-flow to start and wait for."""
+
+    flow: str
+    params: dict[str, Any]
+
+
+class Run(msgspec.Struct, kw_only=True):
+    """The slim record of a run that lists show. Inputs and output are in the journal."""
+
+    key: int
+    flow: str
+    version: int
+    status: RunStatus
+    event_key: int | None = None
+    trigger: str = ""
+    parent_key: int | None = None
+    parent_path: str = ""
+    forked_from: int | None = None
+    created_at: Instant = 0
+    started_at: Instant | None = None
+    finished_at: Instant | None = None
+    wake_at: Instant | None = None
+    """When a waiting run must be looked at again; None: only a signal or a child wakes it."""
+    waiting_for: str = ""
+    """In words, for `explain`: `step cool-down sleeps`."""
+    error: ErrorInfo | None = None
+    owner: int = 0
+    """The instance that holds its lease; 0 is nobody."""
+    epoch: int = 0
+    """Raised each time the lease changes hands, so a late writer is told from the holder."""

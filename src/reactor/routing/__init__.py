@@ -1,0 +1,1 @@
+"""The compiled route table: event → matches and reasons for non-matches. Pure."""

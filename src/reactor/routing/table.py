@@ -1,0 +1,221 @@
+"""The compiled route table: event → matches, and for each flow that did not start a reason. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from reactor.language.expressions import truth
+from reactor.model.errors import StepError
+from reactor.model.event import Event
+from reactor.model.flow import Expr, Flow, TriggerSpec
+
+
+class Match(msgspec.Struct, frozen=True):
+    """This flow starts, because of this trigger."""
+
+    flow: Flow
+    trigger: TriggerSpec
+
+
+class NonMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """This flow does not start, because."""
+
+    flow: str
+    trigger: str
+    """Key of the trigger that was asked, or empty when the flow as a whole said no."""
+    rule: str
+    """`type`, `source`, `address`, `enabled`, `trigger.if`, `if`, `unless`, `error`, `already`."""
+    reason: str
+    """A sentence with the values that decided."""
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One trigger of one flow, compiled."""
+
+    flow: Flow
+    trigger: TriggerSpec
+    pattern: str | None
+    """Type pattern of an `event` trigger; None: only events addressed to the trigger."""
+    source: re.Pattern[str] | None = None
+
+
+class _Node:
+    """One segment of the tree of type patterns."""
+
+    __slots__ = ("any", "below", "deep", "routes")
+
+    def __init__(self) -> None:
+        self.below: dict[str, _Node] = {}
+        self.any: _Node | None = None
+        self.deep: _Node | None = None
+        self.routes: list[Route] = []
+
+
+def glob(pattern: str) -> re.Pattern[str]:
+    """A text pattern in which `*` stands for anything."""
+    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
+
+
+def compile_route(flow: Flow, trigger: TriggerSpec) -> Route:
+    """The route of one trigger."""
+    if trigger.kind != "event":
+        return Route(flow, trigger, None)
+    pattern = trigger.config.get("event", trigger.config.get("", ""))
+    source = trigger.config.get("source")
+    return Route(flow, trigger, str(pattern), glob(str(source)) if source else None)
+
+
+class RouteTable:
+    """All routes of the current version of every enabled flow. Immutable: a change makes a new table or replaces a flow."""
+
+    def __init__(self, flows: Iterable[Flow] = (), env: Mapping[str, str] | None = None) -> None:
+        self._env = env or {}
+        self._exact: dict[str, list[Route]] = {}
+        self._tree = _Node()
+        self._addressed: dict[str, Route] = {}
+        self._by_flow: dict[str, list[Route]] = {}
+        for flow in flows:
+            self.add(flow)
+
+    def add(self, flow: Flow) -> None:
+        """Take in a flow, in place of an earlier version of it."""
+        self.remove(flow.name)
+        routes = [compile_route(flow, trigger) for trigger in flow.triggers if trigger.enabled]
+        self._by_flow[flow.name] = routes
+        for route in routes:
+            self._addressed[route.trigger.key] = route
+            if route.pattern is not None:
+                self._place(route.pattern).append(route)
+
+    def remove(self, name: str) -> None:
+        """Take a flow out."""
+        for route in self._by_flow.pop(name, ()):
+            self._addressed.pop(route.trigger.key, None)
+            if route.pattern is not None:
+                self._place(route.pattern).remove(route)
+
+    def _place(self, pattern: str) -> list[Route]:
+        if "*" not in pattern:
+            return self._exact.setdefault(pattern, [])
+        node = self._tree
+        for segment in pattern.split("."):
+            if segment == "*":
+                node.any = node.any or _Node()
+                node = node.any
+            elif segment == "**":
+                node.deep = node.deep or _Node()
+                node = node.deep
+            else:
+                node = node.below.setdefault(segment, _Node())
+        return node.routes
+
+    def match(self, event: Event) -> tuple[list[Match], list[NonMatch]]:
+        """The flows that this event starts, each once, and those that listen for it but said no."""
+        routes = self._candidates(event)
+        if not routes:
+            return [], []
+        matches: list[Match] = []
+        misses: list[NonMatch] = []
+        started: set[str] = set()
+        scope: dict[str, Any] | None = None
+        for route in routes:
+            if route.flow.name in started:
+                continue
+            flow, trigger = route.flow, route.trigger
+            miss = None
+            if route.source is not None and route.source.fullmatch(event.source) is None:
+                miss = _miss(route, "source", f"source {event.source!r} does not fit {trigger.config.get('source')!r}")
+            elif trigger.if_ is not None or flow.if_ is not None or flow.unless is not None:
+                scope = scope or {"event": event.view(), "env": self._env}
+                miss = _asked(route, scope)
+            if miss is None:
+                started.add(flow.name)
+                matches.append(Match(flow, trigger))
+            else:
+                misses.append(miss)
+        return matches, misses
+
+    def _candidates(self, event: Event) -> list[Route]:
+        routes = list(self._exact.get(event.type, ()))
+        if self._tree.below or self._tree.any or self._tree.deep:
+            routes.extend(_walk(self._tree, event.type.split("."), 0))
+        if event.to:
+            routes.extend(route for key in event.to if (route := self._addressed.get(key)) and route not in routes)
+        return routes
+
+    def explain(self, event: Event, flow: str | None = None) -> list[Match | NonMatch]:
+        """The verdict for every flow (or one), whether it listens for the event or not."""
+        matches, misses = self.match(event)
+        verdicts: list[Match | NonMatch] = [*matches, *misses]
+        known = {m.flow.name for m in matches} | {m.flow for m in misses}
+        for name, routes in self._by_flow.items():
+            if name not in known:
+                verdicts.append(_stranger(name, routes, event))
+        return [v for v in verdicts if flow is None or (v.flow.name if isinstance(v, Match) else v.flow) == flow]
+
+
+def _walk(node: _Node, segments: list[str], at: int) -> Iterator[Route]:
+    if at == len(segments):
+        yield from node.routes
+        if node.deep is not None:
+            yield from _walk(node.deep, segments, at)
+        return
+    below = node.below.get(segments[at])
+    if below is not None:
+        yield from _walk(below, segments, at + 1)
+    if node.any is not None:
+        yield from _walk(node.any, segments, at + 1)
+    if node.deep is not None:
+        for end in range(at, len(segments) + 1):
+            yield from _walk(node.deep, segments, end)
+
+
+def _miss(route: Route, rule: str, reason: str) -> NonMatch:
+    return NonMatch(flow=route.flow.name, trigger=route.trigger.key, rule=rule, reason=reason)
+
+
+def _asked(route: Route, scope: dict[str, Any]) -> NonMatch | None:
+    """The three conditions in their order: the trigger's `if`, the flow's `if`, its `unless`."""
+    conditions: tuple[tuple[str, Expr | None, bool], ...] = (
+        ("trigger.if", route.trigger.if_, True),
+        ("if", route.flow.if_, True),
+        ("unless", route.flow.unless, False),
+    )
+    for rule, condition, wanted in conditions:
+        if condition is None:
+            continue
+        try:
+            holds = truth(condition.evaluate(scope))
+        except StepError as error:
+            return _miss(route, "error", f"{rule}: `{condition.source}` could not be evaluated: {error.message}")
+        if holds is not wanted:
+            return _miss(route, rule, f"{rule}: `{condition.source}` is {str(holds).lower()}{_values(condition, scope)}")
+    return None
+
+
+def _values(condition: Expr, scope: dict[str, Any]) -> str:
+    """The values behind a condition, as far as its paths are known: ` (event.data.total = 40)`."""
+    shown = []
+    for path in sorted(getattr(condition, "paths", ())):
+        value: Any = scope
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        if len(path) > 1 and not isinstance(value, (dict, list)):
+            shown.append(f"{'.'.join(map(str, path))} = {msgspec.json.encode(value).decode()[:80]}")
+    return f" ({', '.join(shown)})" if shown else ""
+
+
+def _stranger(name: str, routes: list[Route], event: Event) -> NonMatch:
+    if not routes:
+        return NonMatch(flow=name, trigger="", rule="enabled", reason="it has no enabled trigger: it starts only when called or by hand")
+    patterns = [route.pattern for route in routes if route.pattern is not None]
+    if patterns:
+        return NonMatch(flow=name, trigger=routes[0].trigger.key, rule="type",
+                        reason=f"the event's type {event.type!r} does not fit {', '.join(map(repr, patterns))}")
+    kinds = ", ".join(sorted({route.trigger.kind for route in routes}))
+    return NonMatch(flow=name, trigger=routes[0].trigger.key, rule="address",
+                    reason=f"it listens through its own {kinds} trigger, and this event did not come from there")

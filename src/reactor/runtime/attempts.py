@@ -1,0 +1,176 @@
+"""The attempts of one action step: parameters, timeout, deadline, retries, and what may be journaled of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from reactor.language.expressions import truth
+from reactor.model.clock import Instant
+from reactor.model.errors import ErrorInfo, PermanentError
+from reactor.model.flow import ActionStep, Retry
+from reactor.model.journal import ActionCall, Entry, Outcome
+from reactor.model.states import StepStatus
+from reactor.runtime import retry, values
+from reactor.runtime.scope import mask
+from reactor.sdk.action import Action, Effect
+
+if TYPE_CHECKING:
+    from reactor.runtime.interpreter import Frame, Interpreter
+
+_COMPLETED, _FAILED = StepStatus.COMPLETED.value, StepStatus.FAILED.value
+
+
+def bind(action: Action, params: dict[str, Any]) -> Any:
+    """The parameters as the action's own struct.
+
+    Raises:
+        PermanentError: kind `input`: unknown, missing or of the wrong type; the message names the parameter.
+    """
+    fields = action.params.__struct_fields__
+    if action.open_params is not None:
+        extra = {name: value for name, value in params.items() if name not in fields}
+        params = {name: value for name, value in params.items() if name in fields}
+        params[action.open_params] = {**params.get(action.open_params, {}), **extra}
+    try:
+        return msgspec.convert(params, action.params, strict=False)
+    except msgspec.ValidationError as error:
+        raise PermanentError("input", f"{action.name}: {error}") from None
+
+
+class Attempts:
+    """Makes the attempts of action steps for one interpreter."""
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self._it = interpreter
+        self._durable = interpreter.durable
+
+    async def of(self, step: ActionStep, path: str, frame: Frame, started: Instant) -> Entry:
+        """All attempts of a step; the outcome of the last, which may be a failure.
+
+        Raises:
+            Failure: the parameters cannot be made, or there is no such action.
+        """
+        action = self._durable.find(step.action)
+        if action is None:
+            raise self._failure("action", f"there is no action {step.action!r} here (is its plugin installed?)", path)
+        params, secrets = self._it.with_secrets(step.params, frame, path)
+        try:
+            bound = bind(action, params or {})
+        except PermanentError as error:
+            raise self._failure("input", mask(error.message, secrets), path) from None
+        effect = action.effect_of(bound)
+        shown = mask(params, secrets)
+        known = self._durable.recall(path + "#started") if self._it.resumed else None
+        if known is not None:
+            started = known.at
+            if step.delivery == "at_most_once" and self._durable.recall(path + "#attempt") is None:
+                lost = ErrorInfo("interrupted", "the process died during the attempt, and delivery is at_most_once", path,
+                                 retryable=False)
+                return Entry(path, self._durable.now(), _FAILED, None, lost, 1, started)
+        elif effect is not Effect.PURE:
+            self._durable.record(Entry(path + "#started", started, value=shown, attempt=1))
+        make = _Making(self, step, path, frame, action, bound, shown, secrets, started)
+        outcome, attempt = await make.until_done()
+        entry = Entry(path, self._durable.now(), _COMPLETED, outcome.output, outcome.error, attempt, started,
+                      shown if effect is Effect.PURE else None)
+        return entry if outcome.error is None else msgspec.structs.replace(entry, status=_FAILED)
+
+    def _failure(self, kind: str, message: str, path: str) -> Exception:
+        from reactor.runtime.interpreter import Failure
+
+        return Failure(ErrorInfo(kind, message, path, retryable=False))
+
+
+class _Making(msgspec.Struct):
+    """The attempts of one step, under way."""
+
+    of: Attempts
+    step: ActionStep
+    path: str
+    frame: Any
+    action: Action
+    bound: Any
+    shown: Any
+    secrets: tuple[str, ...]
+    started: Instant
+
+    async def until_done(self) -> tuple[Outcome, int]:
+        """Attempt after attempt, until one succeeds or no other is due."""
+        it, durable = self.of._it, self.of._durable  # noqa: SLF001 - one thing in two classes
+        policy = self.step.retry or self.action.retry or retry.ONCE
+        end = None
+        if self.step.deadline is not None:
+            end = self.started + it.delay(self.step.deadline, self.frame, self.path, "deadline")
+        attempt, base = 1, 0
+        last = durable.recall(self.path + "#attempt") if it.resumed else None
+        if last is not None:
+            await durable.sleep(self.path, int(last.value))
+            attempt = last.attempt + 1
+        while True:
+            outcome = await self._once(attempt, end)
+            if outcome.error is None:
+                return outcome, attempt
+            pause = self._pause(policy, outcome.error, attempt - base, end)
+            if pause is None:
+                if policy.then == "pause" and retry.wanted(Retry(max=attempt + 1), outcome.error, attempt):
+                    await durable.pause(self.path, outcome.error.message)
+                    base, pause = attempt, 0
+                else:
+                    return outcome, attempt
+            again = durable.now() + pause
+            durable.record(Entry(self.path + "#attempt", durable.now(), _FAILED, again, outcome.error, attempt))
+            await durable.sleep(self.path, again)
+            attempt += 1
+
+    async def _once(self, attempt: int, end: Instant | None) -> Outcome:
+        it, durable = self.of._it, self.of._durable  # noqa: SLF001
+        timeout = self.action.timeout
+        if self.step.timeout is not None:
+            timeout = it.delay(self.step.timeout, self.frame, self.path, "timeout")
+        if end is not None:
+            left = end - durable.now()
+            if left <= 0:
+                return Outcome(error=ErrorInfo("deadline", "the step's deadline has passed", self.path, retryable=False))
+            timeout = left if timeout is None else min(timeout, left)
+        call = ActionCall(
+            action=self.action.name,
+            params={},
+            shown=self.shown,
+            attempt=attempt,
+            timeout=timeout,
+            delivery=self.step.delivery,
+            secrets=self.secrets,
+            line=self.step.line,
+        )
+        outcome = await durable.act(self.path, call, self.action, self.bound)
+        return self._masked(outcome) if self.secrets else outcome
+
+    def _masked(self, outcome: Outcome) -> Outcome:
+        error = outcome.error
+        if error is not None:
+            error = msgspec.structs.replace(
+                error, message=mask(error.message, self.secrets), data=mask(error.data, self.secrets)
+            )
+        return Outcome(mask(outcome.output, self.secrets), error)
+
+    def _pause(self, policy: Retry, error: ErrorInfo, attempt: int, end: Instant | None) -> int | None:
+        """Milliseconds to the next attempt, or None when there is none."""
+        it, durable = self.of._it, self.of._durable  # noqa: SLF001
+        if not retry.wanted(policy, error, attempt):
+            return None
+        slot = f"retry{attempt}."
+        if policy.if_ is not None and not truth(
+            it.evaluate(policy.if_, self.frame, self.path, slot, error=error.view(), attempt=attempt)
+        ):
+            return None
+        pause = retry.delay(
+            policy,
+            attempt,
+            base=it.delay(policy.delay, self.frame, self.path, slot),
+            longest=it.delay(policy.max_delay, self.frame, self.path, slot),
+            chance=float(durable.draw("random")),
+            asked=error.retry_after,
+        )
+        return None if end is not None and durable.now() + pause >= end else pause

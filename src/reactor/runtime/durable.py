@@ -1,0 +1,76 @@
+"""The port that the interpreter runs on: everything that touches the world, time or chance goes through it.
+
+A runtime knows nothing of retries, handlers, joins or loops; the interpreter knows nothing of disks, clocks or sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from reactor.model.clock import Instant
+from reactor.model.journal import ActionCall, Entry, FlowCall, Outcome
+from reactor.sdk.action import Action
+
+
+class Durable(Protocol):
+    """What a runtime offers to one run. Its methods are called from the run's own tasks on one event loop."""
+
+    @property
+    def evicting(self) -> bool:
+        """The run only leaves memory: a cancellation felt now must unwind without running any step."""
+        ...
+
+    def recall(self, key: str) -> Entry | None:
+        """What the journal already says of this place, or None."""
+        ...
+
+    def known(self) -> Sequence[Entry]:
+        """The journal so far, oldest first; empty for a run that has just begun."""
+        ...
+
+    def record(self, entry: Entry) -> None:
+        """A decision or a result: rides with the next commit. Nobody waits."""
+        ...
+
+    def now(self) -> Instant:
+        """The time as the journal knows it; the interpreter records what flows see of it."""
+        ...
+
+    def draw(self, what: str) -> Any:
+        """A random number (`random`) or id (`uuid`); the interpreter records it."""
+        ...
+
+    def find(self, action: str) -> Action | None:
+        """The action of that name."""
+        ...
+
+    async def act(self, path: str, call: ActionCall, action: Action, params: Any) -> Outcome:
+        """Make ONE attempt. Before a write, all that was recorded so far is made durable. Failures are outcomes.
+
+        Raises:
+            asyncio.CancelledError: the attempt was cancelled.
+        """
+        ...
+
+    async def sleep(self, path: str, until: Instant) -> None:
+        """Return when it is `until` or later. The run may leave memory meanwhile."""
+        ...
+
+    async def emit(self, path: str, event: dict[str, Any], entry: Entry) -> dict[str, Any]:
+        """Hand an event to the door; it, the runs that it starts and the step's outcome are committed together.
+
+        `entry` is the outcome to record, its value still empty; returns that value, `{event_id}`.
+
+        Raises:
+            StepError: kind `loop.guard` (the chain of causes is too long) or `input`.
+        """
+        ...
+
+    async def child(self, path: str, call: FlowCall) -> Outcome:
+        """Start a run of another flow, or find the one started before a crash, and wait for its end."""
+        ...
+
+    async def pause(self, path: str, reason: str) -> None:
+        """Stop here until a person resumes the run; the run may leave memory meanwhile."""
+        ...

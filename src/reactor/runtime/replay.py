@@ -1,0 +1,133 @@
+"""The replay runtime: a recorded run's answers against the same or another version of its flow. Touches nothing.
+
+It shows where the other version would take another path: a step that the record does not know, or one that it no longer asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from reactor.model.clock import Instant
+from reactor.model.flow import Flow
+from reactor.model.journal import RESET, ActionCall, Entry, FlowCall, Outcome
+from reactor.runtime.interpreter import Interpreter
+from reactor.sdk.action import Action
+
+_DECISIONS = ("#started", "#timeout", "#child", "#timer", "#pause", "#attempt")
+
+
+class Divergence(msgspec.Struct, frozen=True):
+    """A place where the replay and the record differ."""
+
+    path: str
+    kind: str
+    """`new` (the record has no answer), `missing` (recorded, not asked for), `changed` (another outcome)."""
+    recorded: Any = None
+    replayed: Any = None
+
+
+class _NoAnswer(BaseException):
+    """The record ends here."""
+
+
+class ReplayRuntime:
+    """A `Durable` that answers from a journal. Outcomes of actions are taken from it; everything else is computed anew."""
+
+    def __init__(self, journal: Sequence[Entry], find: Callable[[str], Action | None]) -> None:
+        self._recorded: dict[str, Entry] = {}
+        for entry in journal:
+            if entry.status == RESET:
+                self._recorded.pop(entry.key, None)
+            else:
+                self._recorded[entry.key] = entry
+        self._find = find
+        self._now: Instant = journal[0].at if journal else 0
+        self.evicting = False
+        self.entries: list[Entry] = []
+        self.asked: set[str] = set()
+        self.diverged: list[Divergence] = []
+
+    def recall(self, key: str) -> Entry | None:
+        """Only what was drawn is known beforehand; all else is asked for as it comes."""
+        return self._recorded.get(key) if "#draw." in key else None
+
+    def known(self) -> Sequence[Entry]:
+        """See `Durable.known`: a replay begins at the beginning."""
+        return ()
+
+    def record(self, entry: Entry) -> None:
+        """Compare an outcome with the record."""
+        self.entries.append(entry)
+        self.asked.add(entry.key)
+        if any(part in entry.key for part in _DECISIONS) or "#draw." in entry.key:
+            return
+        before = self._recorded.get(entry.key)
+        if before is not None and (before.status, before.value) != (entry.status, entry.value):
+            self.diverged.append(
+                Divergence(entry.key, "changed", [before.status, before.value], [entry.status, entry.value])
+            )
+
+    def now(self) -> Instant:
+        """See `Durable.now`."""
+        return self._now
+
+    def draw(self, what: str) -> Any:
+        """See `Durable.draw`."""
+        return "00000000-0000-4000-8000-000000000000" if what == "uuid" else 0.5
+
+    def find(self, action: str) -> Action | None:
+        """See `Durable.find`."""
+        return self._find(action)
+
+    def _answer(self, path: str) -> Entry:
+        entry = self._recorded.get(path)
+        if entry is None:
+            self.diverged.append(Divergence(path, "new"))
+            raise _NoAnswer
+        self._now = max(self._now, entry.at)
+        return entry
+
+    async def act(self, path: str, call: ActionCall, action: Action, params: Any) -> Outcome:
+        """The recorded outcome; a pure action is done."""
+        del call, params
+        entry = self._answer(path)
+        return Outcome(entry.value, entry.error)
+
+    async def sleep(self, path: str, until: Instant) -> None:
+        """Time passes at once; a timeout's timer never wins, because what it would end is answered at once."""
+        if path.endswith("#timeout"):
+            await asyncio.get_running_loop().create_future()
+        self._now = max(self._now, until)
+
+    async def emit(self, path: str, event: dict[str, Any], entry: Entry) -> dict[str, Any]:
+        """The recorded answer."""
+        del event, entry
+        answer = self._answer(path)
+        return answer.value if isinstance(answer.value, dict) else {}
+
+    async def child(self, path: str, call: FlowCall) -> Outcome:
+        """The recorded outcome."""
+        del call
+        entry = self._answer(path)
+        return Outcome(entry.value, entry.error)
+
+    async def pause(self, path: str, reason: str) -> None:
+        """People are not asked twice."""
+        del path, reason
+
+    async def compare(self, flow: Flow, *, event: dict[str, Any] | None, inputs: Any = None) -> list[Divergence]:
+        """Where this version would take another path than the record."""
+        interpreter = Interpreter(flow, self, event=event, run={"id": "run_replay", "started_at": "", "version": flow.version},
+                                  inputs=inputs, secret=lambda name: f"<{name}>")
+        task = asyncio.get_running_loop().create_task(interpreter.run())
+        try:
+            await task
+        except _NoAnswer:
+            return self.diverged
+        outcomes = {key for key in self._recorded if key and "#" not in key}
+        self.diverged += [Divergence(key, "missing") for key in sorted(outcomes - self.asked)]
+        return self.diverged

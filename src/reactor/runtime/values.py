@@ -1,0 +1,93 @@
+"""Small pure conversions of the interpreter, and what flows draw: `now()`, `uuid()`, `random()`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from reactor.model import durations
+from reactor.model.clock import Instant, from_iso
+from reactor.model.errors import ErrorInfo, PermanentError
+from reactor.model.journal import Entry
+from reactor.runtime.durable import Durable
+
+
+class Draws:
+    """The functions of chance and time that expressions may call. Each result is an entry, so a replay sees the same."""
+
+    def __init__(self, durable: Durable) -> None:
+        self._durable = durable
+        self._base = ""
+        self._count = 0
+        self._slot = ""
+        self.functions: dict[str, Callable[[], Any]] = {"now": self._now, "uuid": self._uuid, "random": self._random}
+
+    def at(self, path: str, slot: str) -> None:
+        """Evaluation of this slot of this step begins. Evaluations never overlap: they do not await."""
+        self._base = path
+        self._slot = slot
+        self._count = 0
+
+    def _drawn(self, make: Callable[[], Any]) -> Any:
+        key = f"{self._base}#draw.{self._slot}{self._count}"
+        self._count += 1
+        known = self._durable.recall(key)
+        if known is not None:
+            return known.value
+        value = make()
+        self._durable.record(Entry(key, self._durable.now(), value=value))
+        return value
+
+    def _now(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self._drawn(self._durable.now) / 1000, dt.UTC)
+
+    def _uuid(self) -> str:
+        return str(self._drawn(lambda: self._durable.draw("uuid")))
+
+    def _random(self) -> float:
+        return float(self._drawn(lambda: self._durable.draw("random")))
+
+    # What expressions may call is marked; everything else is refused there.
+    for _function in (_now, _uuid, _random):
+        _function.reactor_callable = True  # type: ignore[attr-defined]
+
+
+def as_millis(value: Any, path: str) -> int:
+    """A duration that an expression gave, in milliseconds.
+
+    Raises:
+        PermanentError: it is none.
+    """
+    if isinstance(value, dt.timedelta):
+        return max(0, round(value.total_seconds() * 1000))
+    try:
+        return durations.parse(value)
+    except ValueError as error:
+        raise PermanentError("expression", f"{path}: {error}") from None
+
+
+def as_instant(value: Any, path: str) -> Instant:
+    """A point in time that an expression gave: a datetime, ISO 8601 text, or seconds since 1970.
+
+    Raises:
+        PermanentError: it is none.
+    """
+    if isinstance(value, dt.datetime):
+        return round(value.timestamp() * 1000)
+    try:
+        if isinstance(value, str):
+            return from_iso(value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return round(value * 1000)
+    except (ValueError, OverflowError):
+        pass
+    raise PermanentError("expression", f"{path}: {str(value)[:60]!r} is not a time; give ISO 8601 such as 2026-11-23T09:00:00Z")
+
+
+def failure(value: Any, path: str) -> ErrorInfo:
+    """What `fail:` evaluated to, as an error."""
+    if isinstance(value, dict):
+        kind, message = str(value.get("kind") or "failed"), str(value.get("message") or value.get("kind") or "failed")
+        return ErrorInfo(kind, message, path, value.get("data"), retryable=False)
+    return ErrorInfo("failed", str(value), path, retryable=False)

@@ -1,0 +1,157 @@
+"""Triggers: configured listeners that hand events to the door."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from reactor.model.clock import Clock
+from reactor.model.event import JSON, EventDraft
+from reactor.sdk.http import HttpRoutes
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """How a run ended, for a caller that waits for it."""
+
+    run_id: str
+    status: str
+    output: JSON = None
+    error: dict[str, JSON] | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """The event is committed, and so are these runs."""
+
+    event_id: str
+    runs: tuple[tuple[str, str], ...]
+    """(run id, flow name) of each run that the event started."""
+    duplicate: bool = False
+    """It had been accepted before; `runs` are those of the first time. Nothing was started."""
+
+
+class TriggerLost(Exception):  # noqa: N818 - a state, not a fault of the code
+    """Raise from `Trigger.run`: it cannot listen now; the message says why and what to do. It is tried again with backoff."""
+
+
+class TriggerContext(Protocol):
+    """What a running trigger is given. One per configured trigger of one flow."""
+
+    @property
+    def key(self) -> str:
+        """`FLOW/INDEX`."""
+        ...
+
+    @property
+    def flow(self) -> str:
+        """The flow it starts."""
+        ...
+
+    @property
+    def config(self) -> Any:
+        """The trigger's `config` struct, converted and checked."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Where the time comes from."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """As `ActionContext.settings`."""
+        ...
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """Log lines carry the trigger's key."""
+        ...
+
+    @property
+    def http(self) -> HttpRoutes:
+        """The HTTP server."""
+        ...
+
+    @property
+    def timezone(self) -> str:
+        """The flow's time zone name."""
+        ...
+
+    def secret(self, name: str) -> str:
+        """The value of a secret.
+
+        Raises:
+            TriggerLost: there is no secret of that name.
+        """
+        ...
+
+    def saved(self) -> Mapping[str, JSON]:
+        """What was saved by earlier `emit` calls of this trigger (its cursor), also before a restart."""
+        ...
+
+    async def emit(
+        self, drafts: Sequence[EventDraft], *, save: Mapping[str, JSON] | None = None, wait: bool = False
+    ) -> list[Receipt]:
+        """Hand events to the door, addressed to this trigger's flow. Returns when they, the runs they start and `save`
+        (keys to keep; None removes a key) are committed together. Acknowledge the source after it, never before.
+        `drafts` may be empty to save alone. With `wait`, `result()` can be asked for the runs of these receipts.
+
+        Raises:
+            BusyError: queues are full; nothing was taken: wait and call again.
+        """
+        ...
+
+    async def result(self, receipt: Receipt, timeout: int | None) -> RunResult | None:
+        """The end of this flow's run, or None when `timeout` (ms) is over first or the event started no run of this flow."""
+        ...
+
+    async def active_runs(self) -> list[str]:
+        """Ids of the unfinished runs that this trigger started."""
+        ...
+
+    async def cancel_runs(self, reason: str) -> int:
+        """Ask all of them to stop; how many there were."""
+        ...
+
+    async def sleep_until(self, instant: int) -> None:
+        """Until this instant (ms since 1970) of `clock`; safe against clock changes."""
+        ...
+
+    def armed(self, *, next_at: int | None = None) -> None:
+        """Say: I am listening now. `next_at`: when the next event is due, if known."""
+        ...
+
+    def lagging(self, reason: str, lag: int | None = None) -> None:
+        """Say: I listen, but am behind."""
+        ...
+
+    def error(self, reason: str) -> None:
+        """Count one refused or unreadable input; the trigger stays as it is."""
+        ...
+
+
+class Trigger(Protocol):
+    """A kind of trigger. Implement as a class without state of its own; `run` is started once per configured trigger."""
+
+    kind: ClassVar[str]
+    """The key under `on:`."""
+    config: ClassVar[type[msgspec.Struct]]
+    """Shape of the configuration (`forbid_unknown_fields`). A bare value (`schedule: "@daily"`) fills the field `short`."""
+    short: ClassVar[str | None]
+    """Name of the field that a bare value fills, or None when only the map form is allowed."""
+    doc: ClassVar[str]
+    default_type: ClassVar[str]
+    """The event type when the flow does not rename it."""
+
+    def check(self, config: Any) -> list[str]:
+        """Problems of a configuration that its shape cannot tell (a cron line that never fires); for `validate`."""
+        ...
+
+    async def run(self, ctx: TriggerContext) -> None:
+        """Listen until cancelled. Call `ctx.armed()` once listening. Raise `TriggerLost` when it cannot go on.
+
+        Cancellation means stop: release what you hold and leave; what was not emitted is not acknowledged.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""HTTP: ingest, API, stream, page. No rules of its own."""

@@ -1,0 +1,213 @@
+"""The store port: one atomic commit, and the reads that the engine and the doors need. Stores hold no policy.
+
+Two protocols: `Store` is what the engine lives on, `History` what lists and pages are made of (it never reads payloads).
+Keys are integers (`model.ids`); whoever shows them makes text of them. All reads see every commit that has returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from reactor.model.clock import Instant
+from reactor.model.event import Event
+from reactor.model.journal import Entry, Run
+from reactor.model.states import RunStatus
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A key that only one may have: an event's (source, id), or a flow's `dedupe` key."""
+
+    key: bytes
+    """16 bytes, a digest."""
+    until: Instant
+    """When it may be claimed again."""
+
+
+class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
+    """An event with the runs that it starts. Each is written only if its claim is won; a lost event takes its runs along."""
+
+    event: Event
+    claim: Claim | None = None
+    runs: tuple[Run, ...] = ()
+    run_claims: tuple[Claim | None, ...] = ()
+    """One a run (or empty for none at all)."""
+
+
+class Batch(msgspec.Struct, kw_only=True):
+    """What one transaction writes. Order inside: claims, events, runs, journal, saved."""
+
+    accepted: list[Acceptance] = msgspec.field(default_factory=list)
+    runs: dict[int, Run] = msgspec.field(default_factory=dict)
+    """Records to insert or replace, by key; the newest state of each. May contain runs of `accepted`: then this state is
+    the one that is written, still subject to the claim. A stored run with a higher `epoch` is left as it is."""
+    journal: list[tuple[int, bytes]] = msgspec.field(default_factory=list)
+    """(run key, JSON list of entries): appended. Segments of runs whose claim was lost are dropped."""
+    saved: list[tuple[str, str, bytes | None]] = msgspec.field(default_factory=list)
+    """(trigger key, name, JSON) to keep; None removes."""
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What a commit could not give: lost claims."""
+
+    duplicates: dict[int, int] = msgspec.field(default_factory=dict)
+    """Key of a lost event → key of the event that had claimed first."""
+    dropped: frozenset[int] = frozenset()
+    """Keys of runs that were not written (their own claim, or their event's, was lost)."""
+    fenced: frozenset[int] = frozenset()
+    """Keys of runs left as they were, because another instance has taken them (higher `epoch`)."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A run with all that is needed to go on with it."""
+
+    run: Run
+    event: Event | None
+    journal: list[Entry]
+
+
+class FlowVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One registered version of a flow."""
+
+    flow: str
+    version: int
+    digest: str
+    source: str
+    file: str | None
+    created_at: Instant
+    enabled: bool = True
+    """Of the flow, not of the version."""
+    current: bool = True
+    """The newest version, and its file has not gone away."""
+
+
+class Store(Protocol):
+    """What the engine lives on."""
+
+    async def open(self) -> None:
+        """Open or make the store, and migrate it forward. Takes the lock or lease of its instance.
+
+        Raises:
+            StoreBrokenError: corrupt, newer than this program, or another instance uses it; the message says what to do.
+            StoreBusyError: locked or out of space.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give everything back. A second call does nothing."""
+        ...
+
+    async def commit(self, batch: Batch) -> Committed:
+        """Write all of it in one transaction and return when it is as durable as the settings ask. Calls do not overlap.
+
+        Raises:
+            StoreBusyError: nothing was written; try again later.
+            StoreBrokenError: nothing was written; do not try again.
+        """
+        ...
+
+    async def load(self, keys: Sequence[int]) -> list[Loaded]:
+        """Runs with event and journal, in the order of the keys; missing ones are left out."""
+        ...
+
+    async def due(self, before: Instant, after: tuple[Instant, int], limit: int) -> list[tuple[Instant, int]]:
+        """(`wake_at`, key) of waiting runs that wake at or before `before`, in that order, beyond the pair `after`."""
+        ...
+
+    async def live(self, status: Sequence[RunStatus], after: int, limit: int) -> list[int]:
+        """Keys of unfinished runs in these states, rising, above `after`."""
+        ...
+
+    async def children(self, parent: int) -> list[Run]:
+        """Runs started by `call` from this run, oldest first."""
+        ...
+
+    async def saved(self, trigger: str) -> dict[str, Any]:
+        """What a trigger keeps."""
+        ...
+
+    async def versions(self, flow: str | None = None) -> list[FlowVersion]:
+        """All versions of one flow, or the current version of every flow, oldest first."""
+        ...
+
+    async def version(self, flow: str, version: int) -> FlowVersion | None:
+        """One version."""
+        ...
+
+    async def add_version(self, version: FlowVersion) -> None:
+        """Keep a new version, or change `enabled`, `current` and `file` of one that is there."""
+        ...
+
+    async def purge(self, before: Instant, limit: int) -> int:
+        """Remove up to `limit` finished runs older than `before` with their journals, then events of that age without runs,
+        claims that are over and blobs that nothing names. How many rows went; 0: nothing more to do."""
+        ...
+
+
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs a list shows, newest first."""
+
+    flow: str | None = None
+    status: tuple[RunStatus, ...] = ()
+    event_key: int | None = None
+    parent_key: int | None = None
+    trigger: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    below: int | None = None
+    """Cursor: keys smaller than this."""
+    limit: int = 100
+
+
+class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events a list shows, newest first."""
+
+    type: str | None = None
+    source: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    below: int | None = None
+    limit: int = 100
+
+
+class EventRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An event without its payload."""
+
+    key: int
+    id: str
+    type: str
+    source: str
+    subject: str | None
+    time: Instant
+    size: int
+    """Bytes of its data as JSON."""
+
+
+class History(Protocol):
+    """What lists and pages are made of."""
+
+    async def run(self, key: int) -> Run | None:
+        """One run's record."""
+        ...
+
+    async def runs(self, wanted: RunFilter) -> list[Run]:
+        """A page of runs, newest first."""
+        ...
+
+    async def event(self, key: int) -> Event | None:
+        """One event with its data."""
+        ...
+
+    async def event_by_id(self, id: str) -> Event | None:  # noqa: A002 - CloudEvents' own word
+        """The newest event with that id of a source."""
+        ...
+
+    async def events(self, wanted: EventFilter) -> list[EventRow]:
+        """A page of events, newest first."""
+        ...
+
+    async def counts(self) -> dict[str, int]:
+        """Live runs by status, and `events`, `runs` in all (from row-id ranges or statistics where exact is dear)."""
+        ...

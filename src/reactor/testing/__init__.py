@@ -1,0 +1,1 @@
+"""The public test kit: conformance suites of every port, virtual clock, throw-away servers."""

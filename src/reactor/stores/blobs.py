@@ -34,7 +34,7 @@ class Blobs:
         self._make_folders(path.parent)
         if not path.exists():
             self._write(path, data)
-            os.replace(f"{path}.new", path)
+            Path(f"{path}.new").replace(path)
         # Also when it was there: an earlier process may have died between its rename and this flush.
         self._flush_folder(path.parent)
         reach("blob.written")
@@ -69,7 +69,7 @@ class Blobs:
         return self._folder / name[:2] / name[2:4] / name
 
     def _write(self, path: Path, data: bytes) -> None:
-        with open(f"{path}.new", "wb") as file:
+        with Path(f"{path}.new").open("wb") as file:
             file.write(data)
             if self._sync:
                 file.flush()

@@ -131,7 +131,7 @@ class Cargo:
                 self._claim(run_claim, run.key, gate)
             if gate is not None or run_claim is not None:
                 self.claimed.add(run.key)
-            self._run(newest.get(run.key, run), gate, run_claim and run_claim.key)
+            self._run(newest.get(run.key, run), gate, None if run_claim is None else run_claim.key)
 
     def _claim(self, claim: Claim, owner: int, gate: int | None) -> None:
         self.values += (1, claim.key, owner, claim.until, self._now, gate, *_NONE_10)

@@ -1,4 +1,4 @@
-"""Removing what is older than anybody wants to keep. Functions for the writer's connection, each one short transaction."""
+"""Removing what is older than anybody wants to keep: functions for the writer's connection, each one transaction."""
 
 from __future__ import annotations
 

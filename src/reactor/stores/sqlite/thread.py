@@ -7,6 +7,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ _Job = tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any], asyncio.A
 
 
 class ConnectionThread:
-    """Runs calls one after the other on its connection. One hop to the thread and one `call_soon_threadsafe` back a call."""
+    """Runs calls one after the other on its connection: for each one hop there and one `call_soon_threadsafe` back."""
 
     def __init__(self, name: str, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
         self._path = path
@@ -84,11 +85,9 @@ class ConnectionThread:
     def _answer(
         loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], result: Any, failure: BaseException | None
     ) -> None:
-        try:
+        # A RuntimeError says that the loop is closed: nobody waits any more.
+        with suppress(RuntimeError):
             loop.call_soon_threadsafe(_settle, future, result, failure)
-        except RuntimeError:
-            # The loop is closed: nobody waits any more.
-            pass
 
 
 def _settle(future: asyncio.Future[Any], result: Any, failure: BaseException | None) -> None:

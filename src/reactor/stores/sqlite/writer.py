@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -62,16 +63,16 @@ class Writer:
         return committed
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
-        """Ask for a checkpoint beside the commits. While commits go on it never reaches the end of the log, so a long log
-        is finished here: by then only the last few pages are left, which takes about a millisecond.
+        """Ask for a checkpoint beside the commits.
+
+        While commits go on it never reaches the end of the log, so a long log is finished here: by then only the last
+        few pages are left, which takes about a millisecond.
         """
         frames = self._checkpointer.take_frames()
         if frames > RESET_FRAMES:
-            try:
+            # The commit itself is done: what is wrong with the disk will be met by the next one.
+            with suppress(sqlite3.Error):
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            except sqlite3.Error:
-                # The commit itself is done; a full disk will be met by the next one.
-                pass
         self._unmoved = 0
         self._checkpointer.request()
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlsplit
 
 from reactor.connectors.http.client import Origin
 from reactor.connectors.http.guard import literal
@@ -61,9 +61,7 @@ def parse(url: str, query: Mapping[str, Any], *, verify: bool = True) -> Target:
     Raises:
         PermanentError: kind `input`: it is no http or https URL. The message does not repeat it: it may hold a secret.
     """
-    # urlsplit drops tabs and line ends in silence, so look for them first.
-    if len(url) > _LONGEST or _CONTROL.search(url):
-        raise _wrong(f"it is over {_LONGEST} characters" if len(url) > _LONGEST else "it has a control character in it")
+    _check(url)
     try:
         parts = urlsplit(url.strip(" "))
         port = parts.port
@@ -74,6 +72,14 @@ def parse(url: str, query: Mapping[str, Any], *, verify: bool = True) -> Target:
     origin = Origin(parts.scheme, _host(parts), port if port is not None else _PORTS[parts.scheme], verify)
     userinfo = parts.netloc.rpartition("@")[0]
     return Target(origin, _path(parts, query), userinfo)
+
+
+def _check(url: str) -> None:
+    # urlsplit drops tabs and line ends in silence, so look for them first.
+    if len(url) > _LONGEST:
+        raise _wrong(f"it is over {_LONGEST} characters")
+    if _CONTROL.search(url):
+        raise _wrong("it has a control character in it")
 
 
 def _host(parts: SplitResult) -> str:
@@ -115,6 +121,16 @@ def join_base(base: str, url: str) -> str:
     if parse(url, {}).origin != parse(base, {}).origin:
         raise PermanentError("input", f"the url is not on the connection's host {parse(base, {}).authority}")
     return url
+
+
+def follow_from(target: Target, where: str) -> Target:
+    """Where a `Location` leads to.
+
+    Raises:
+        PermanentError: kind `input`: to no http or https URL.
+    """
+    _check(where)  # before urljoin, which drops tabs and line ends in silence
+    return parse(urljoin(target.url, where), {}, verify=target.origin.verify)
 
 
 def _wrong(why: str) -> PermanentError:

@@ -64,6 +64,7 @@ class Client:
         self._tls: dict[bool, ssl.SSLContext] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+        self._closed = False
 
     async def open(self, origin: Origin, *, once: bool) -> wire.Wire:
         """A connection to `origin`, to be given back by `release`.
@@ -92,7 +93,9 @@ class Client:
     def release(self, origin: Origin, connection: wire.Wire) -> None:
         """Give a connection back after its exchange; it is kept when its answer was read to the end."""
         place = self._places[origin]
-        if connection.finish():
+        if connection.finish() and self._closed:
+            connection.close()
+        elif not connection.closed:
             connection.idle_since = self._loop.time()
             place.idle.append(connection)
             if self._sweeper is None:
@@ -138,7 +141,7 @@ class Client:
                 async with limit:
                     return await self._connect_to(origin, address)
             except OSError as error:  # TimeoutError is one: ours, or the system's
-                failure = ConnectError(str(error), tls=wire.tls_problem(error))
+                failure = ConnectError(str(error) or f"{address} does not answer", tls=wire.tls_problem(error))
         raise failure or ConnectError(f"{origin.host} has no address")
 
     async def _connect_to(self, origin: Origin, address: str) -> wire.Wire:
@@ -186,6 +189,7 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections that are idle; those in use end with their exchange."""
+        self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None

@@ -14,12 +14,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 import msgspec
 
 from reactor.connectors.http import answer, client, media, wire
-from reactor.connectors.http.address import Target, join_base, parse
+from reactor.connectors.http.address import Target, follow_from, join_base, parse
 from reactor.connectors.http.guard import Refused
 from reactor.connectors.http.request import Params, RequestAuth, size, successes
 from reactor.model import durations
@@ -272,7 +272,7 @@ def _location(headers: list[tuple[bytes, bytes]]) -> str | None:
 def _redirect(call: _Call, status: int, where: str) -> None:
     """Turn the call into the next one (RFC 9110 §15.4)."""
     before = call.target
-    after = parse(urljoin(before.url, where), {}, verify=before.origin.verify)
+    after = follow_from(before, where)
     dropped: frozenset[str] = frozenset({"host"})
     if after.origin != before.origin:
         # Who we are is for the origin that was asked, not for where it sends us.

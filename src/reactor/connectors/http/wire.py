@@ -1,9 +1,9 @@
 """One HTTP/1.1 connection as a client, and the answer that comes in over it.
 
-Ours rather than a library's because it was measured (docs/dependencies.md): httpx2 takes 620 µs of processor time a
-request here, of which 450 µs lie below its client, in h11 and the pool; this takes a tenth. The grammar is llhttp's
-(httptools, which uvicorn brings along), in its strict mode; this file only decides what an answer's end is and when a
-connection may be used again.
+Ours rather than a library's because it was measured, 64 at a time on loopback: httpx2 takes 620 µs of processor time a
+request, 450 µs of them below its client, in h11 and its pool; the whole action takes 60 to 110 on this. The grammar is
+llhttp's (httptools, which uvicorn parses with too), in its strict mode; this file only decides where an answer ends and
+when a connection may be used again.
 
 Source: RFC 9112 (https://www.rfc-editor.org/rfc/rfc9112), §6.3 (where a body ends) and §9.3 (when a connection
 persists).

@@ -18,10 +18,10 @@ def _joined(row: str, rest: str) -> str:
     return f"{joined} (SELECT {row} AS x {rest})"
 
 
-RUN_JSON = """'[' || key || ',' || origin || ',' || version || ',' || status || ',' || coalesce(event_key, 'null') || ','
- || coalesce(parent_key, 'null') || ',' || created_at || ',' || coalesce(started_at, 'null') || ','
- || coalesce(finished_at, 'null') || ',' || coalesce(wake_at, 'null') || ',' || owner || ',' || epoch || ','
- || coalesce(more, 'null') || ']'"""
+RUN_JSON = """'[' || key || ',' || origin || ',' || version || ',' || status || ','
+ || coalesce(event_key, 'null') || ',' || coalesce(parent_key, 'null') || ',' || created_at || ','
+ || coalesce(started_at, 'null') || ',' || coalesce(finished_at, 'null') || ',' || coalesce(wake_at, 'null') || ','
+ || owner || ',' || epoch || ',' || coalesce(more, 'null') || ']'"""
 
 EVENT_JSON = """'[' || key || ',' || json_quote(id) || ',' || json_quote(type) || ',' || json_quote(source) || ','
  || json_quote(subject) || ',' || time || ',' || external || ',' || coalesce(more, 'null') || ','

@@ -124,6 +124,7 @@ class Control:
         """
         executor = self._executor
         loaded = await self._load(key)
+        await executor.book.prefetch([(loaded.run.flow, loaded.run.version)])
         flow = self._version(loaded.run, latest=latest)
         kept = loaded.journal if step is None else _before(loaded.journal, step)
         if step is None:

@@ -274,7 +274,9 @@ class Executor:
             count = min(room, len(self._queue), _PAGE)
             keys = [self._queue.popleft() for _ in range(count)]
             try:
-                for loaded in await self.store.load(keys):
+                found = await self.store.load(keys)
+                await self.book.prefetch([(loaded.run.flow, loaded.run.version) for loaded in found])
+                for loaded in found:
                     self._resume(loaded)
             except ReactorError as error:
                 _log.error("cannot load %d runs, trying again: %s", len(keys), error)

@@ -114,7 +114,9 @@ class _Making(msgspec.Struct):
                 return outcome, attempt
             pause = self._pause(policy, outcome.error, attempt - base, end)
             if pause is None:
-                if policy.then == "pause" and retry.wanted(Retry(max=attempt + 1), outcome.error, attempt):
+                if policy.then == "pause" and retry.wanted(
+                    Retry(max=attempt + 1), outcome.error, attempt, explicit=True
+                ):
                     await durable.pause(self.path, outcome.error.message)
                     base, pause = attempt, 0
                 else:
@@ -158,7 +160,7 @@ class _Making(msgspec.Struct):
     def _pause(self, policy: Retry, error: ErrorInfo, attempt: int, end: Instant | None) -> int | None:
         """Milliseconds to the next attempt, or None when there is none."""
         it, durable = self.of._it, self.of._durable  # noqa: SLF001
-        if not retry.wanted(policy, error, attempt):
+        if not retry.wanted(policy, error, attempt, explicit=self.step.retry is not None):
             return None
         slot = f"retry{attempt}."
         if policy.if_ is not None and not truth(

@@ -8,6 +8,8 @@ from reactor.model.errors import ErrorInfo
 from reactor.model.flow import Retry
 
 ONCE = Retry(max=1)
+_HOPELESS = ("input", "expression", "secret", "action", "output", "http.refused", "loop.guard", "interrupted", "version")
+"""Kinds that no number of attempts can mend, whatever a step's own policy says."""
 
 
 def matches(pattern: str, error: ErrorInfo) -> bool:
@@ -26,14 +28,20 @@ def matches(pattern: str, error: ErrorInfo) -> bool:
     return " " in pattern and pattern in error.message or pattern in error.message.split()
 
 
-def wanted(policy: Retry, error: ErrorInfo, attempt: int) -> bool:
-    """Whether this error, on this attempt (from 1), is worth another by `max`, `on` and `stop_on` alone."""
+def wanted(policy: Retry, error: ErrorInfo, attempt: int, *, explicit: bool = False) -> bool:
+    """Whether this error, on this attempt (from 1), is worth another by `max`, `on` and `stop_on` alone.
+
+    Without `on`, an action's default policy goes by what the error says of itself; an explicit one, written in the flow, tries
+    again whatever may change: who writes `retry: {max: 3}` wants three attempts at a POST that was answered 500, too.
+    """
     if attempt >= policy.max or error.kind in ("cancelled", "deadline"):
         return False
     if any(matches(pattern, error) for pattern in policy.stop_on):
         return False
     if policy.on:
         return any(matches(pattern, error) for pattern in policy.on)
+    if explicit:
+        return not any(error.kind == kind or error.kind.startswith(kind + ".") for kind in _HOPELESS)
     return error.retryable
 
 

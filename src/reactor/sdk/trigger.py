@@ -144,6 +144,8 @@ class Trigger(Protocol):
     doc: ClassVar[str]
     default_type: ClassVar[str]
     """The event type when the flow does not rename it."""
+    passive: ClassVar[bool] = False
+    """It has nothing to listen to by itself (`event`: the router does it all); `run` is never called."""
 
     def check(self, config: Any) -> list[str]:
         """Problems of a configuration that its shape cannot tell (a cron line that never fires); for `validate`."""

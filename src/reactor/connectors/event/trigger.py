@@ -35,6 +35,7 @@ class EventTrigger:
     )
     default_type: ClassVar[str] = ""
     """None of its own: the events keep the type they came with."""
+    passive: ClassVar[bool] = True
 
     def check(self, config: Any) -> list[str]:
         """What is wrong with the pattern and the source."""

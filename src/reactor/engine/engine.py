@@ -18,8 +18,12 @@ from reactor.engine.limits import Limits
 from reactor.engine.triggers import Triggers
 from reactor.model import ids
 from reactor.model.clock import Clock, Entropy
+from reactor.model.errors import InvalidError, StepError
+from reactor.model.event import JSON, EventDraft
+from reactor.model.flow import TriggerSpec
 from reactor.sdk.http import HttpRoutes
 from reactor.sdk.manifest import Catalog
+from reactor.sdk.trigger import Receipt
 from reactor.stores.port import EventFilter, History, RunFilter, Store
 
 _log = logging.getLogger("reactor.engine")
@@ -114,6 +118,23 @@ class Engine:
         self.book.on_change.append(self.triggers.changed)
         self.ready = True
 
+    async def run_flow(self, name: str, data: JSON = None, inputs: Mapping[str, Any] | None = None) -> Receipt:
+        """Start a flow by hand: an event of the type that it listens for, and its run, whatever its conditions say.
+
+        Raises:
+            NotFoundError: there is no such flow. InvalidError: the inputs do not fit. BusyError: see `Intake.accept`.
+        """
+        flow = self.book.get(name)
+        try:
+            checked = self.book.checked_inputs(flow, inputs or {})
+        except StepError as error:
+            raise InvalidError(error.message) from None
+        trigger = flow.triggers[0] if flow.triggers else None
+        draft = EventDraft(
+            type=_type_by_hand(trigger), data=data, source=f"reactor/flows/{name}", metadata={"by": "hand"}
+        )
+        return await self.intake.start(draft, flow, trigger.key if trigger else "", checked)
+
     async def stop(self) -> None:
         """Listen no more, let runs come to a border, write the rest, close the store. Safe to call twice."""
         if not self.ready:
@@ -131,3 +152,18 @@ class Engine:
                 if hasattr(closing, "__await__"):
                     await closing
         await self.store.close()
+
+
+_BY_HAND = {"webhook": "http.request", "schedule": "schedule", "file": "file.created"}
+
+
+def _type_by_hand(trigger: TriggerSpec | None) -> str:
+    """The type of the event that a flow would have got from its trigger."""
+    if trigger is None:
+        return "manual"
+    if trigger.type is not None:
+        return trigger.type
+    if trigger.kind == "event":
+        pattern = str(trigger.config.get("event", trigger.config.get("", "")))
+        return pattern if pattern and "*" not in pattern else "manual"
+    return _BY_HAND.get(trigger.kind, "manual")

@@ -1,8 +1,11 @@
-"""The one door for events: give it a number, ask the routes, commit it with the runs it starts, then tell the caller."""
+"""The one door for events: give it a number, ask the routes, commit it with the runs it starts, then tell the
+caller.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,11 +18,11 @@ from reactor.model import failpoints, ids
 from reactor.model.errors import InvalidError, PermanentError, StepError, TooLargeError
 from reactor.model.event import Event, EventDraft
 from reactor.model.flow import BlockStep, CallStep, EmitStep, Flow, Step
-from reactor.model.journal import Run
+from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.routing.table import Match
 from reactor.sdk.trigger import Receipt
-from reactor.stores.port import Acceptance, Claim, Committed
+from reactor.stores.port import Acceptance, Batch, Claim, Committed
 
 if TYPE_CHECKING:
     from reactor.engine.live import LiveRun
@@ -76,6 +79,31 @@ class Intake:
         self.accepted += len(events)
         return [self._receipt(item, flows, committed, begun) for item, flows in accepted]
 
+    async def start(self, draft: EventDraft, flow: Flow, trigger: str, inputs: Mapping[str, Any]) -> Receipt:
+        """Take in an event that starts this flow and no other, without asking its conditions.
+
+        Raises:
+            BusyError, InvalidError, TooLargeError, StoreBrokenError: as `accept`.
+        """
+        event, executor = self._event(draft), self._executor
+        self._committer.check_room(1, len(event.raw or b""))
+        record = executor.new_run(flow, event.key, trigger)
+        entry = Entry("#inputs", executor.clock.now(), value=dict(inputs))
+        await self._committer.add(
+            Batch(
+                accepted=[Acceptance(event=event, runs=(record,))],
+                runs={record.key: copy.copy(record)},
+                journal=[(record.key, _encode([entry]))],
+            )
+        )
+        self.accepted += 1
+        if executor.has_room():
+            executor.start(record, event, flow, [entry])
+        else:
+            executor.wake([record.key])
+        self._tell(event)
+        return Receipt(event_id=ids.to_text("evt", event.key), runs=((ids.to_text("run", record.key), flow.name),))
+
     def emit(self, draft: EventDraft, parent: LiveRun) -> Acceptance:
         """An event of a run's own: rides with the run's next commit, together with the outcome of the step.
 
@@ -85,7 +113,6 @@ class Intake:
         try:
             event = self._event(draft)
         except (InvalidError, TooLargeError) as error:
-
             raise PermanentError("input", f"emit: {error.message}") from None
         item, flows = self._route(event)
         done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
@@ -129,9 +156,7 @@ class Intake:
 
     def _route(self, event: Event) -> tuple[Acceptance, list[Flow]]:
         matches, _ = self._executor.book.routes.match(event)
-        runs = tuple(
-            self._executor.new_run(match.flow, event.key, match.trigger.key) for match in matches
-        )
+        runs = tuple(self._executor.new_run(match.flow, event.key, match.trigger.key) for match in matches)
         claims = tuple(self._run_claim(match, event) for match in matches)
         claim = None
         if event.external:
@@ -153,8 +178,9 @@ class Intake:
     # --- starting the runs ---------------------------------------------------------------------------------------
 
     def _start_early(self, item: Acceptance, flows: list[Flow], begun: set[int]) -> None:
-        """Let runs begin before their event is on disk, where nothing can be lost or doubled by that: nobody else can have
-        claimed the event, and the flow itself puts nothing into the world before a barrier."""
+        """Let runs begin before their event is on disk, where nothing can be lost or doubled by that: nobody else
+        can have claimed the event, and the flow itself puts nothing into the world before a barrier.
+        """
         if item.claim is not None or item.run_claims:
             return
         for record, flow in zip(item.runs, flows, strict=True):
@@ -165,7 +191,7 @@ class Intake:
     def _is_eager(self, flow: Flow) -> bool:
         known = self._eager.get(id(flow))
         if known is None or known[0] is not flow:
-            if len(self._eager) > 20_000:  # noqa: PLR2004 - forget flows that were replaced
+            if len(self._eager) > 20_000:
                 self._eager.clear()
             known = (flow, not _spawns(flow.steps) and not _spawns(flow.on_failure))
             self._eager[id(flow)] = known
@@ -179,7 +205,6 @@ class Intake:
         if first is not None:
             self.duplicates += 1
             return Receipt(event_id=ids.to_text("evt", first), runs=(), duplicate=True)
-        executor = self._executor
         runs = []
         for record, flow in zip(item.runs, flows, strict=True):
             if record.key in committed.dropped:
@@ -187,9 +212,13 @@ class Intake:
             runs.append((ids.to_text("run", record.key), flow.name))
             if record.key not in begun:
                 self._start_committed(record, event, flow)
-        if executor.changes.listeners:
-            executor.changes.publish("event", event.time, {"id": ids.to_text("evt", event.key), "type": event.type})
+        self._tell(event)
         return Receipt(event_id=ids.to_text("evt", event.key), runs=tuple(runs))
+
+    def _tell(self, event: Event) -> None:
+        changes = self._executor.changes
+        if changes.listeners:
+            changes.publish("event", event.time, {"id": ids.to_text("evt", event.key), "type": event.type})
 
     def _start_committed(self, record: Run, event: Event, flow: Flow) -> None:
         if self._executor.has_room():
@@ -212,5 +241,3 @@ def _spawns(steps: tuple[Step, ...]) -> bool:
 def _digest(kind: str, *parts: str) -> bytes:
     text = "\0".join((kind, *(f"{len(part)}:{part}" for part in parts)))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-

@@ -308,7 +308,7 @@ async def test_a_forbidden_subfolder_deletes_nothing(inbox, monkeypatch):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr(scan.os, "scandir", guarded)
+    monkeypatch.setattr(os, "scandir", guarded)
     async with bench.again() as later:
         await armed(later)
         (inbox / "b").write_text("2")
@@ -323,6 +323,8 @@ async def test_a_forbidden_subfolder_deletes_nothing(inbox, monkeypatch):
 async def test_hostile_names_and_things_that_are_no_files(inbox, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("secret")
+    odd_path = Path(os.fsdecode(os.fsencode(inbox) + b"/\xff\xfe.csv"))
+    short = os.path.relpath(inbox / "sock")  # noqa: ASYNC240
     os.mkfifo(inbox / "pipe")
     (inbox / "loop").symlink_to(".")
     (inbox / "out").symlink_to(tmp_path)
@@ -330,12 +332,12 @@ async def test_hostile_names_and_things_that_are_no_files(inbox, tmp_path):
         await armed(bench)
         (inbox / "peek").symlink_to(secret)
         os.mkfifo(inbox / "pipe2")
-        Path(os.fsdecode(os.fsencode(inbox) + b"/\xff\xfe.csv")).write_text("bytes")
+        odd_path.write_text("bytes")  # noqa: ASYNC240
         (inbox / "new\nline; rm -rf ~").write_text("x")
         (inbox / "plain").write_text("x")
         (inbox / "alias").symlink_to("plain")
         with socket.socket(socket.AF_UNIX) as server:
-            server.bind(os.path.relpath(inbox / "sock"))
+            server.bind(short)
             await bench.until(lambda b: len(b.drafts) == 4)
             await quiet(bench)
     names = sorted(name for _, name in told(bench))
@@ -346,7 +348,7 @@ async def test_hostile_names_and_things_that_are_no_files(inbox, tmp_path):
     async with bench.again() as later:
         await armed(later)
         await quiet(later)
-        Path(os.fsdecode(os.fsencode(inbox) + b"/\xff\xfe.csv")).unlink()
+        odd_path.unlink()  # noqa: ASYNC240
         await later.until(lambda b: b.drafts)
         assert told(later) == [("deleted", "\\xff\\xfe.csv")]
 

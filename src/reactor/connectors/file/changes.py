@@ -37,10 +37,8 @@ class Table:
 
     def __init__(self, known: dict[str, Stat], settle: float) -> None:
         """`settle` in seconds."""
-        self.known: dict[str, Stat] = {}
-        self._folders: Counter[str] = Counter()
-        for path, stat in known.items():
-            self._keep(path, stat)
+        self.known = known
+        self._folders = Counter(path.rpartition("/")[0] for path in known)
         self._settle = settle
         self._waiting: dict[str, Waiting] = {}  # oldest first
 

@@ -50,6 +50,7 @@ class Watching:
         self._identities: dict[str, tuple[int, int]] = {}
         self._table = Table({}, self._config.settle_seconds())
         self._hints: Hints | None = None
+        self._no_hints: str | None = None
         self._reopen_at = 0.0
         self._check_at = 0.0
         self._reconcile_at = 0.0
@@ -64,10 +65,9 @@ class Watching:
         self._areas = await asyncio.to_thread(_areas, self._config.texts())
         await self._check_roots()
         try:
-            hinted = await self._open_hints()
+            await self._open_hints()
             await self._begin()
-            if hinted:
-                self._ctx.armed()
+            self._say()
             while True:
                 await self._turn()
         finally:
@@ -104,18 +104,23 @@ class Watching:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._hints.changed.wait(), left)
 
-    async def _open_hints(self) -> bool:
+    async def _open_hints(self) -> None:
         """Ask the operating system for hints; without them everything is looked at often."""
         hints = Hints()
         await hints.start([area.root for area in self._areas], recursive=any(area.depth != 0 for area in self._areas))
         self._reopen_at = _now() + REOPEN
         self._hints = hints if hints.broken is None else None
-        if self._hints is None:
-            self._ctx.lagging(
-                f"no hints from the operating system ({hints.broken}); everything is looked at every "
-                f"{WITHOUT_HINTS:g} s. On Linux raise fs.inotify.max_user_watches and max_user_instances"
-            )
-        return self._hints is not None
+        self._no_hints = hints.broken
+
+    def _say(self) -> None:
+        """How well it listens."""
+        if self._no_hints is None:
+            self._ctx.armed()
+            return
+        self._ctx.lagging(
+            f"no hints from the operating system ({self._no_hints}); everything is looked at every "
+            f"{WITHOUT_HINTS:g} s. On Linux raise fs.inotify.max_user_watches and max_user_instances"
+        )
 
     async def _without_hints(self) -> bool:
         """Hints have ended: open them again. Whether everything has to be looked at now."""
@@ -124,9 +129,11 @@ class Watching:
             self._ctx.log.info("hints ended: %s", self._hints.broken)
             self._hints.stop()
             self._hints = None
-        if _now() >= self._reopen_at and await self._open_hints():
-            self._ctx.armed()
-            return True
+        if _now() >= self._reopen_at:
+            await self._open_hints()
+            self._say()
+            if self._no_hints is None:
+                return True
         self._reconcile_at = min(self._reconcile_at, _now() + WITHOUT_HINTS)
         return ended
 
@@ -252,10 +259,14 @@ class Watching:
                 self._table.see(path, stat, now)
             for path in seen.unreadable:
                 self._table.forget(path)
-        changes = self._table.settled(_now())
+        if not ripe:
+            return
+        changes = await asyncio.to_thread(self._table.settled, _now())  # nobody else has the table meanwhile
         if any(change.kind in {"deleted", "moved"} for change in changes):
             await self._check_roots()
         for some in _slices(changes, BATCH):
+            if _now() >= self._check_at:
+                await self._check_roots()
             await self._tell(some)
 
     async def _tell(self, changes: list[Change]) -> None:
@@ -318,8 +329,8 @@ class Watching:
                 wait = min(wait * 2, BUSY_MOST)
             else:
                 break
-        if stuck and self._hints is not None:
-            self._ctx.armed()
+        if stuck:
+            self._say()
 
     # ------------------------------------------------------------ starting
 
@@ -327,7 +338,7 @@ class Watching:
         """Take the snapshot up again, or take the first one."""
         saved = self._ctx.saved()
         mark = saved.get(MARK)
-        known = {content.path_of(name): _stat(value) for name, value in saved.items() if name != MARK}
+        known = await asyncio.to_thread(_read, dict(saved))
         found, unreadable = await self._look_at_all()
         if mark is None:
             await self._first(known, found)
@@ -340,7 +351,7 @@ class Watching:
         await self._save({path: None for path in left if path not in found or not ignore})
         if ignore:
             await self._save(found)
-            self._table = Table(found, self._config.settle_seconds())
+            await self._take_up(found)
         await self._emit((), {MARK: self._mark()})
         if not ignore:
             await self._compare(found, (), ())
@@ -360,14 +371,17 @@ class Watching:
                 }
                 await self._save(fresh)
                 known.update(fresh)
-        dropped = [path for path in known if not any(area.matches(path) for area in self._areas)]
-        await self._save(dict.fromkeys(dropped))
-        for path in dropped:
-            del known[path]
         if mark != (now := self._mark()):
+            dropped = await asyncio.to_thread(_strangers, known, self._areas)
+            await self._save(dict.fromkeys(dropped))
+            for path in dropped:
+                del known[path]
             await self._emit((), {MARK: now})
-        self._table = Table(known, self._config.settle_seconds())
+        await self._take_up(known)
         await self._compare(found, list(known), unreadable)
+
+    async def _take_up(self, known: dict[str, Stat]) -> None:
+        self._table = await asyncio.to_thread(Table, known, self._config.settle_seconds())
 
     async def _refuse_unmounted(self, mark: Any, known: Mapping[str, Stat], found: Mapping[str, Stat]) -> None:
         for area in self._areas:
@@ -396,6 +410,16 @@ def _areas(texts: Sequence[str]) -> list[Area]:
     """The folders that the patterns are about."""
     base = os.getcwd()  # noqa: PTH109
     return scan.areas_of([parse(text, base, scan.is_folder) for text in texts])
+
+
+def _read(saved: Mapping[str, Any]) -> dict[str, Stat]:
+    """The saved snapshot."""
+    return {content.path_of(name): _stat(value) for name, value in saved.items() if name != MARK}
+
+
+def _strangers(known: Iterable[str], areas: Sequence[Area]) -> list[str]:
+    """Known paths that the patterns do not mean (any more)."""
+    return [path for path in known if not any(area.matches(path) for area in areas)]
 
 
 def _split(change: Change, wanted: set[str]) -> Iterator[Change]:

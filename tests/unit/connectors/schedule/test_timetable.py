@@ -27,9 +27,11 @@ def ticks(cron_or_config, zone, after, count=6):
     config = cron_or_config if isinstance(cron_or_config, ScheduleConfig) else ScheduleConfig(cron=cron_or_config)
     assert config.problems() == []
     plan = config.plan(zone)
-    found, instant = [], from_iso(after)
-    while len(found) < count and (instant := plan.next(instant)) is not None:
-        found.append(local(instant, zone))
+    found: list[str] = []
+    following = plan.next(from_iso(after))
+    while len(found) < count and following is not None:
+        found.append(local(following, zone))
+        following = plan.next(following)
     return found
 
 
@@ -186,6 +188,7 @@ def test_what_check_refuses(config, part):
 def test_every_is_aligned_to_the_epoch():
     plan = ScheduleConfig(every="7m").plan("Europe/Berlin")
     tick = plan.next(from_iso("2026-05-05T05:05:05Z"))
+    assert tick is not None
     assert tick % (7 * MINUTE) == 0
     assert plan.next(tick - 1) == tick
 
@@ -308,7 +311,10 @@ def test_next_equals_brute_force_and_only_goes_forward(change, line):
 def test_previous_is_the_opposite_of_next(line, before):
     plan = ScheduleConfig(cron=line).plan("Europe/Berlin")
     earlier = plan.previous(before)
-    assert earlier < before <= plan.next(earlier)
+    assert earlier is not None
+    following = plan.next(earlier)
+    assert following is not None
+    assert earlier < before <= following
 
 
 def test_there_is_nothing_before_the_first_single_time():

@@ -97,7 +97,9 @@ def step(draw: st.DrawFn, depth: int, name: str) -> Step:
     kind = draw(st.sampled_from(["act", "act", "act", "set", "wait", "emit", "call", "block", "return", "fail"]))
     if kind == "act":
         common |= {"retry": draw(retries), "deadline": draw(st.none() | st.just(150))}
-        return ActionStep(action=draw(st.sampled_from(sorted(ACTIONS))), params=plain({"x": draw(st.integers(0, 9))}), **common)
+        return ActionStep(
+            action=draw(st.sampled_from(sorted(ACTIONS))), params=plain({"x": draw(st.integers(0, 9))}), **common
+        )
     if kind == "set":
         return SetStep(values=Given(lambda scope: {name: len(scope["vars"])}), **common)
     if kind == "wait":
@@ -146,7 +148,9 @@ async def play(flow: Flow, world: World, runtime: VirtualRuntime) -> RunStatus |
 
 def runtime(world: World, journal: list[Entry] = [], clock: Any = None, crash_at: int | None = None) -> VirtualRuntime:  # noqa: B006
     """A runtime that goes on from a journal."""
-    return VirtualRuntime(actions=ACTIONS, journal=journal, clock=clock, mock=world.act, child=world.child, crash_at=crash_at)
+    return VirtualRuntime(
+        actions=ACTIONS, journal=journal, clock=clock, mock=world.act, child=world.child, crash_at=crash_at
+    )
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,4 +1,6 @@
-"""What changes, as it changes: a bounded ring that listeners (the SSE stream, waits in tests) read from any point they knew."""
+"""What changes, as it changes: a bounded ring that listeners (the SSE stream, waits in tests) read from any point
+they knew.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +51,9 @@ class Changes:
         self.publish("end", 0, {})
 
     async def listen(self, after: int | None = None) -> AsyncIterator[Change]:
-        """Changes after number `after` (None: from now on). A gap, because the listener was away too long or too slow, is
-        told as a change of kind `gap` with the count of what was lost."""
+        """Changes after number `after` (None: from now on). A gap, because the listener was away too long or too
+        slow, is told as a change of kind `gap` with the count of what was lost.
+        """
         position = self._number if after is None or after > self._number else after
         self.listeners += 1
         try:

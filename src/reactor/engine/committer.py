@@ -1,7 +1,7 @@
 """Group commit: whatever is waiting shares one transaction, and whoever must know is told after it is on disk.
 
-One commit runs at a time; what comes meanwhile is the next batch. Work is added as objects and encoded only when its batch
-is sent, so a run that starts and ends within one batch is written once, in its last state.
+One commit runs at a time; what comes meanwhile is the next batch. Work is added as objects and encoded only when its
+batch is sent, so a run that starts and ends within one batch is written once, in its last state.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Dirty(Protocol):
         ...
 
     def take(self) -> tuple[Run | None, bytes | None]:
-        """The record, if it changed, and the new entries as a JSON list, if there are any; they count as written now."""
+        """The record, if it changed, and the new entries as a JSON list, if there are any; they count as written
+        now.
+        """
         ...
 
 
@@ -244,16 +246,15 @@ class Committer:
             self._dirty.pop(key, None)
         self._on_dropped(keys)
 
-    def _postpone(
-        self, batch: Batch, offers: list[Offer], waiters: list[Waiter], error: StoreBusyError
-    ) -> None:
+    def _postpone(self, batch: Batch, offers: list[Offer], waiters: list[Waiter], error: StoreBusyError) -> None:
         """Refuse what came from outside, keep what runs have done, and try again."""
         if self.trouble is None:
             _log.error("the store cannot write: %s; trying again", error)
         self.trouble = str(error)
-        refused, self._offers = [o for o in (*offers, *self._offers) if not o.internal], [
-            o for o in self._offers if o.internal
-        ]
+        refused, self._offers = (
+            [o for o in (*offers, *self._offers) if not o.internal],
+            [o for o in self._offers if o.internal],
+        )
         lost = {run.key for offer in refused for item in offer.accepted for run in item.runs}
         gone = {id(item) for offer in refused for item in offer.accepted}
         saves = {id(save) for offer in refused for save in offer.saved}

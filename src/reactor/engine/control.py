@@ -40,7 +40,8 @@ class Control:
         return loaded[0]
 
     async def cancel(self, key: int, reason: str = "by hand") -> None:
-        """Stop a run in any unfinished state; its `finally` steps run, its children are cancelled. Returns when it is asked.
+        """Stop a run in any unfinished state; its `finally` steps run, its children are cancelled. Returns when it
+        is asked.
 
         Raises:
             NotFoundError, ConflictError: there is none, or it has ended.
@@ -106,18 +107,18 @@ class Control:
         loaded = await self._load(key)
         run = loaded.run
         if run.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
-            raise ConflictError(f"run {ids.to_text('run', key)} is {run.status}; only a failed or cancelled run can be retried")
+            raise ConflictError(
+                f"run {ids.to_text('run', key)} is {run.status}; only a failed or cancelled run can be retried"
+            )
         now = self._executor.clock.now()
         resets = [Entry(path, now, RESET, exact) for path, exact in _resets(index(loaded.journal))]
         run.status, run.finished_at, run.error, run.wake_at = RunStatus.PENDING, None, None, None
         await self._write(run, resets)
         self._executor.wake([key])
 
-    async def fork(
-        self, key: int, step: str | None = None, *, data: JSON = msgspec.UNSET, latest: bool = True
-    ) -> str:
-        """A new run like this one, from a step on (None: from the beginning): what came before the step is taken over. The
-        event's data may be replaced when it starts from the beginning. Returns the new run's id.
+    async def fork(self, key: int, step: str | None = None, *, data: JSON = msgspec.UNSET, latest: bool = True) -> str:
+        """A new run like this one, from a step on (None: from the beginning): what came before the step is taken
+        over. The event's data may be replaced when it starts from the beginning. Returns the new run's id.
 
         Raises:
             NotFoundError: there is no such run or step. InvalidError: new data with a step in the middle.
@@ -137,7 +138,11 @@ class Control:
             event = self._with_data(event, data)
             record.event_key = event.key
             accepted = [Acceptance(event=event)]
-        batch = Batch(accepted=accepted, runs={record.key: copy.copy(record)}, journal=[(record.key, _encode(kept))] if kept else [])
+        batch = Batch(
+            accepted=accepted,
+            runs={record.key: copy.copy(record)},
+            journal=[(record.key, _encode(kept))] if kept else [],
+        )
         await self._commit(batch)
         if executor.has_room():
             executor.start(record, event, flow, kept)
@@ -177,8 +182,9 @@ def _with_parents(path: str) -> list[str]:
 
 
 def _resets(known: dict[str, Entry]) -> list[tuple[str, bool]]:
-    """(path, alone) of what a retry must forget: failed steps with all below them; of a block around a failed step only its
-    own outcome and handlers, so that what was completed inside it stays."""
+    """(path, alone) of what a retry must forget: failed steps with all below them; of a block around a failed step
+    only its own outcome and handlers, so that what was completed inside it stays.
+    """
     failed = [key for key, entry in known.items() if key and "#" not in key and entry.status in ("failed", "cancelled")]
     resets: dict[str, bool] = {"": True, "#cancel": True, "#timeout": True, "on_failure": False}
     for path in failed:
@@ -203,5 +209,3 @@ def _before(journal: list[Entry], step: str) -> list[Entry]:
         if entry.key == step or entry.key.startswith((step + "#", step + ".")):
             return [e for e in journal[:position] if e.key not in around and e.key != ""]
     raise NotFoundError(f"the run never came to a step {step!r}; `reactor runs show` lists its steps")
-
-

@@ -89,7 +89,7 @@ class Engine:
             env=parts.env,
             secret=parts.secret,
         )
-        self.intake = Intake(self.executor)
+        self.intake = Intake(self.executor, parts.history)
         self.control = Control(self.executor)
         self.explain = Explain(self.executor, parts.history)
         self.triggers = Triggers(

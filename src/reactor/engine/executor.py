@@ -14,6 +14,7 @@ from reactor.engine.flows import FlowBook
 from reactor.engine.limits import Limits
 from reactor.engine.live import LiveRun
 from reactor.engine.timers import Timers
+from reactor.language.dialects.gotemplate import legacy_event_view
 from reactor.model import failpoints, ids
 from reactor.model.clock import Clock, Entropy, Instant, to_iso
 from reactor.model.errors import ErrorInfo, ReactorError
@@ -138,7 +139,7 @@ class Executor:
             return
         except ReactorError as error:
             end = self._broke(live, error)
-        except Exception as error:  # a fault of ours must not leave a run that neither moves nor ends
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a run that neither moves nor ends
             _log.exception("run %s: the interpreter failed", ids.to_text("run", live.key))
             end = self._broke(live, error)
         self._finish(live, end)
@@ -153,8 +154,6 @@ class Executor:
             return None
         view = event.view()
         if flow.legacy:
-            from reactor.language.dialects.gotemplate import legacy_event_view
-
             view = legacy_event_view(view)
         return view
 
@@ -296,8 +295,13 @@ class Executor:
         self.live[record.key] = live
         if record.owner != self.instance:
             record.epoch += 1
-        live.status(RunStatus.RUNNING, owner=self.instance, wake_at=None, waiting_for="",
-                    started_at=record.started_at or self.clock.now())
+        live.status(
+            RunStatus.RUNNING,
+            owner=self.instance,
+            wake_at=None,
+            waiting_for="",
+            started_at=record.started_at or self.clock.now(),
+        )
         if flow is None:
             message = f"version {record.version} of flow {record.flow!r} cannot be loaded any more; see the log"
             live.record(Entry("", self.clock.now(), "failed", None, ErrorInfo("version", message, retryable=False)))
@@ -333,7 +337,12 @@ class Executor:
             self.changes.publish(
                 "step",
                 entry.at,
-                {"run": ids.to_text("run", live.key), "flow": live.record_.flow, "path": entry.key, "status": entry.status},
+                {
+                    "run": ids.to_text("run", live.key),
+                    "flow": live.record_.flow,
+                    "path": entry.key,
+                    "status": entry.status,
+                },
             )
 
     def changed(self, live: LiveRun) -> None:
@@ -353,8 +362,9 @@ class Executor:
     # --- stopping ------------------------------------------------------------------------------------------------
 
     async def drain(self) -> None:
-        """Let every run come to a border and leave memory; what is still under way after the limit is cut off (and done again
-        at the next start)."""
+        """Let every run come to a border and leave memory; what is still under way after the limit is cut off (and
+        done again at the next start).
+        """
         self.stopping = True
         if self._loader is not None:
             await asyncio.wait({self._loader})

@@ -35,7 +35,10 @@ class Explain:
             raise NotFoundError(f"there is no event {ids.to_text('evt', key)}")
         runs = {run.flow: run for run in await self._history.runs(RunFilter(event_key=key))}
         verdicts = [self._verdict(verdict, runs, event) for verdict in self._executor.book.routes.explain(event, flow)]
-        return {"event": views.event_row(_row(event)), "flows": sorted(verdicts, key=lambda v: (not v["started"], v["flow"]))}
+        return {
+            "event": views.event_row(_row(event)),
+            "flows": sorted(verdicts, key=lambda v: (not v["started"], v["flow"])),
+        }
 
     def _verdict(self, verdict: Any, runs: dict[str, Any], event: Event) -> dict[str, Any]:
         if not isinstance(verdict, Match):
@@ -43,19 +46,32 @@ class Explain:
             reason = verdict.reason
             if run is not None:
                 reason = f"version {run.version} started then; by the flow as it is now: {reason}"
-            return {"flow": verdict.flow, "trigger": verdict.trigger or None, "started": run is not None, "rule": verdict.rule,
-                    "reason": reason, "run_id": ids.to_text("run", run.key) if run else None}
+            return {
+                "flow": verdict.flow,
+                "trigger": verdict.trigger or None,
+                "started": run is not None,
+                "rule": verdict.rule,
+                "reason": reason,
+                "run_id": ids.to_text("run", run.key) if run else None,
+            }
         name = verdict.flow.name
         run = runs.get(name)
         if run is not None:
             reason = f"trigger {verdict.trigger.key} fits {event.type!r}"
         elif verdict.flow.dedupe is not None:
-            reason = f"dropped by `dedupe`: a run with the same key {verdict.flow.dedupe.key.source!r} was started before"
+            reason = (
+                f"dropped by `dedupe`: a run with the same key {verdict.flow.dedupe.key.source!r} was started before"
+            )
         else:
             reason = "it fits now, but no run was started: the flow came, or was enabled, after the event"
-        return {"flow": name, "trigger": verdict.trigger.key, "started": run is not None,
-                "rule": "matched" if run else ("dedupe" if verdict.flow.dedupe else "later"), "reason": reason,
-                "run_id": ids.to_text("run", run.key) if run else None}
+        return {
+            "flow": name,
+            "trigger": verdict.trigger.key,
+            "started": run is not None,
+            "rule": "matched" if run else ("dedupe" if verdict.flow.dedupe else "later"),
+            "reason": reason,
+            "run_id": ids.to_text("run", run.key) if run else None,
+        }
 
     async def run(self, key: int) -> dict[str, Any]:
         """What a run is doing, or waiting for, and until when.
@@ -109,8 +125,10 @@ class Explain:
             "flow": name,
             "version": flow.version,
             "enabled": self._executor.book.enabled.get(name, True),
-            "triggers": [{"key": t.key, "kind": t.kind, "config": t.config, "if": t.if_.source if t.if_ else None}
-                         for t in flow.triggers],
+            "triggers": [
+                {"key": t.key, "kind": t.kind, "config": t.config, "if": t.if_.source if t.if_ else None}
+                for t in flow.triggers
+            ],
             "if": flow.if_.source if flow.if_ else None,
             "unless": flow.unless.source if flow.unless else None,
             "live_runs": [views.run_row(run) for run in runs],
@@ -118,5 +136,12 @@ class Explain:
 
 
 def _row(event: Event) -> EventRow:
-    return EventRow(key=event.key, id=event.id, type=event.type, source=event.source, subject=event.subject,
-                    time=event.time, size=len(event.raw or msgspec.json.encode(event.data)))
+    return EventRow(
+        key=event.key,
+        id=event.id,
+        type=event.type,
+        source=event.source,
+        subject=event.subject,
+        time=event.time,
+        size=len(event.raw or msgspec.json.encode(event.data)),
+    )

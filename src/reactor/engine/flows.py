@@ -1,4 +1,6 @@
-"""The flows that the engine knows: current versions and their route table, older versions for the runs that hold on to them."""
+"""The flows that the engine knows: current versions and their route table, older versions for the runs that hold on
+to them.
+"""
 
 from __future__ import annotations
 
@@ -57,12 +59,16 @@ class FlowBook:
     def _compiled(self, version: FlowVersion) -> Flow | None:
         flow = self._compile(version.source, version.file)
         if flow is None:
-            _log.error("flow %s version %d, taken in by an earlier program, cannot be read", version.flow, version.version)
+            _log.error(
+                "flow %s version %d, taken in by an earlier program, cannot be read", version.flow, version.version
+            )
             return None
         return msgspec.structs.replace(flow, version=version.version, file=version.file)
 
     async def take(self, flow: Flow) -> Flow:
-        """Register a flow: the same meaning is the same version, another is the next one. Returns it with its number."""
+        """Register a flow: the same meaning is the same version, another is the next one. Returns it with its
+        number.
+        """
         known = self.current.get(flow.name)
         if known is None or known.digest != flow.digest or known.file != flow.file:
             flow = await self._registered(flow)
@@ -77,8 +83,16 @@ class FlowBook:
         number = same.version if same else (max((v.version for v in versions), default=0) + 1)
         enabled = versions[-1].enabled if versions else True
         self.enabled[flow.name] = enabled
-        record = FlowVersion(flow=flow.name, version=number, digest=flow.digest, source=flow.source, file=flow.file,
-                             created_at=same.created_at if same else self._clock.now(), enabled=enabled, current=True)
+        record = FlowVersion(
+            flow=flow.name,
+            version=number,
+            digest=flow.digest,
+            source=flow.source,
+            file=flow.file,
+            created_at=same.created_at if same else self._clock.now(),
+            enabled=enabled,
+            current=True,
+        )
         await self._store.add_version(record)
         self._sources[flow.name, number] = record
         return msgspec.structs.replace(flow, version=number)
@@ -122,7 +136,9 @@ class FlowBook:
 
     async def _mark(self, flow: Flow, *, current: bool) -> None:
         record = self._sources[flow.name, flow.version]
-        record = msgspec.structs.replace(record, current=current, enabled=self.enabled.get(flow.name, True), file=flow.file)
+        record = msgspec.structs.replace(
+            record, current=current, enabled=self.enabled.get(flow.name, True), file=flow.file
+        )
         self._sources[flow.name, flow.version] = record
         await self._store.add_version(record)
 
@@ -192,4 +208,3 @@ class FlowBook:
         """The connections that this version names, as written."""
         flow = self.version(name, number)
         return getattr(flow, "connections", None) or {}
-

@@ -22,7 +22,7 @@ from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.routing.table import Match
 from reactor.sdk.trigger import Receipt
-from reactor.stores.port import Acceptance, Batch, Claim, Committed
+from reactor.stores.port import Acceptance, Batch, Claim, Committed, History, RunFilter
 
 if TYPE_CHECKING:
     from reactor.engine.live import LiveRun
@@ -36,8 +36,9 @@ EVENT_MEMORY = 7 * 86_400_000
 class Intake:
     """See the module."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, history: History) -> None:
         self._executor = executor
+        self._history = history
         self._committer = executor.committer
         self._eager: dict[int, tuple[Flow, bool]] = {}
         executor.intake = self
@@ -77,7 +78,17 @@ class Intake:
             self._start_early(item, flows, begun)
         committed = await done
         self.accepted += len(events)
-        return [self._receipt(item, flows, committed, begun) for item, flows in accepted]
+        receipts = [self._receipt(item, flows, committed, begun) for item, flows in accepted]
+        if committed.duplicates:
+            return [await self._first_time(r) if r.duplicate else r for r in receipts]
+        return receipts
+
+    async def _first_time(self, receipt: Receipt) -> Receipt:
+        """The answer to an event that was seen before names the runs that it started then."""
+        key = ids.from_text("evt", receipt.event_id)
+        runs = await self._history.runs(RunFilter(event_key=key))
+        first = tuple((ids.to_text("run", run.key), run.flow) for run in reversed(runs) if run.parent_key is None)
+        return msgspec.structs.replace(receipt, runs=first)
 
     async def start(self, draft: EventDraft, flow: Flow, trigger: str, inputs: Mapping[str, Any]) -> Receipt:
         """Take in an event that starts this flow and no other, without asking its conditions.

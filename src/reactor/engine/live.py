@@ -164,7 +164,7 @@ class LiveRun:
             return Outcome(error=ErrorInfo("timeout", f"{action.name} took longer than {call.timeout} ms"))
         except StepError as error:
             return Outcome(error.output, error.info())
-        except Exception as error:  # a connector may raise anything; it becomes the step's failure, with a traceback in the log
+        except Exception as error:  # noqa: BLE001 - a connector may raise anything; it becomes the step's failure
             return self._bug(action, call, error)
         return self._outcome(action, call, lambda: output)
 
@@ -172,10 +172,12 @@ class LiveRun:
         try:
             output = to_json_value(make())
             if action.is_async and len(_encode(output)) > self.executor.limits.output:
-                raise PermanentError("output.limit", f"{action.name} gave more than {self.executor.limits.output} bytes")
+                raise PermanentError(
+                    "output.limit", f"{action.name} gave more than {self.executor.limits.output} bytes"
+                )
         except StepError as error:
             return Outcome(error.output, error.info())
-        except Exception as error:  # see _attempt
+        except Exception as error:  # noqa: BLE001 - as in `_attempt`
             return self._bug(action, call, error)
         return Outcome(output)
 
@@ -224,8 +226,12 @@ class LiveRun:
         except msgspec.ValidationError as error:
             raise PermanentError("input", f"emit: {error}; give type, and if wanted data and subject") from None
         if len(causes) > self.executor.limits.causes:
-            raise PermanentError("loop.guard", f"{len(causes)} events led to one another; the chain stops here: {causes[-3:]}")
-        draft = msgspec.structs.replace(draft, causes=causes, source=draft.source or f"reactor/flows/{self.record_.flow}")
+            raise PermanentError(
+                "loop.guard", f"{len(causes)} events led to one another; the chain stops here: {causes[-3:]}"
+            )
+        draft = msgspec.structs.replace(
+            draft, causes=causes, source=draft.source or f"reactor/flows/{self.record_.flow}"
+        )
         accepted = self.executor.intake.emit(draft, self)
         failpoints.reach("emit.after")
         return {"event_id": ids.to_text("evt", accepted.event.key)}

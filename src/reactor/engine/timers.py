@@ -19,8 +19,8 @@ _PAGE = 5_000
 class Timers:
     """Wakes runs and calls back at instants of the engine's clock.
 
-    Runs that left memory are known by key. Those due within the horizon are in the heap (some 100 bytes each), the others are
-    read from the store as their time comes near.
+    Runs that left memory are known by key. Those due within the horizon are in the heap (some 100 bytes each), the
+    others are read from the store as their time comes near.
     """
 
     def __init__(self, store: Store, clock: Clock, limits: Limits, wake: Callable[[list[int]], None]) -> None:

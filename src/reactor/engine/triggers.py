@@ -100,8 +100,13 @@ class _Context:
         if spec.type is not None:
             changes["type"] = spec.type
         if spec.id is not None:
-            view = {"data": draft.data, "payload": draft.data, "metadata": draft.metadata, "type": draft.type,
-                    "subject": draft.subject}
+            view = {
+                "data": draft.data,
+                "payload": draft.data,
+                "metadata": draft.metadata,
+                "type": draft.type,
+                "subject": draft.subject,
+            }
             try:
                 changes["id"] = str(spec.id.evaluate({"event": view}))
             except StepError as error:
@@ -129,7 +134,7 @@ class _Context:
 
     async def sleep_until(self, instant: int) -> None:
         """See `TriggerContext.sleep_until`."""
-        while (left := instant - self.clock.now()) > 0:
+        while (left := instant - self.clock.now()) > 0:  # noqa: ASYNC110 - the clock may be set, so look again
             await asyncio.sleep(min(left, _SHORT_NAP) / 1000)
 
     def armed(self, *, next_at: int | None = None) -> None:
@@ -153,7 +158,7 @@ class _Context:
 class Triggers:
     """All triggers of all current, enabled flows."""
 
-    def __init__(  # noqa: PLR0913 - wired once
+    def __init__(
         self,
         executor: Executor,
         intake: Intake,
@@ -185,7 +190,11 @@ class Triggers:
         if old is not None:
             before = {spec.key: spec for spec in old.triggers}
             for spec in flow.triggers if flow is not None else ():
-                if spec.key in before and _same(before[spec.key], spec) and self._status[spec.key].state is not TriggerState.DISABLED:
+                if (
+                    spec.key in before
+                    and _same(before[spec.key], spec)
+                    and self._status[spec.key].state is not TriggerState.DISABLED
+                ):
                     unchanged.add(spec.key)
             for key in before:
                 if key not in unchanged:
@@ -206,7 +215,9 @@ class Triggers:
         if not spec.enabled:
             self.state(status, TriggerState.DISABLED, "switched off in the flow (`enabled: false`)")
         elif trigger is None:
-            self.state(status, TriggerState.FAILED, f"no connector offers the trigger {spec.kind!r}; is its plugin installed?")
+            self.state(
+                status, TriggerState.FAILED, f"no connector offers the trigger {spec.kind!r}; is its plugin installed?"
+            )
         elif getattr(trigger, "passive", False):
             self.state(status, TriggerState.ARMED, "")
         else:
@@ -251,7 +262,7 @@ class Triggers:
             return f"the configuration does not fit: {error}"
         except ReactorError as error:
             return f"{error}"
-        except Exception as error:  # a plugin may raise anything; it shows as the trigger's reason, with a traceback in the log
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it shows as the trigger's reason
             _log.exception("trigger %s", spec.key)
             return f"{type(error).__name__}: {error}"
         return "the trigger stopped listening by itself"
@@ -294,8 +305,9 @@ class Triggers:
             return RunResult(ids.to_text("run", key), end.status, end.value, end.error.view() if end.error else None)
         outcome = waiting.result()
         status = RunStatus.FAILED if outcome.error else RunStatus.COMPLETED
-        return RunResult(ids.to_text("run", key), status.value, outcome.output,
-                         outcome.error.view() if outcome.error else None)
+        return RunResult(
+            ids.to_text("run", key), status.value, outcome.output, outcome.error.view() if outcome.error else None
+        )
 
     async def stop(self) -> None:
         """Stop all; returns when every listener has left."""

@@ -13,7 +13,6 @@ from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.stores.port import EventRow, Loaded
 
-
 _UNFINISHED = {RunStatus.COMPLETED: "completed", RunStatus.FAILED: "failed", RunStatus.CANCELLED: "cancelled"}
 """How a block without an outcome of its own ended: with the run (a `return` inside it)."""
 
@@ -116,7 +115,9 @@ def _actions(flow: Flow | None) -> dict[str, str]:
     def walk(steps_: tuple[Step, ...], prefix: str) -> None:
         for step in steps_:
             path = prefix + step.name
-            found[path] = step.action if isinstance(step, ActionStep) else type(step).__name__.removesuffix("Step").lower()
+            found[path] = (
+                step.action if isinstance(step, ActionStep) else type(step).__name__.removesuffix("Step").lower()
+            )
             if isinstance(step, BlockStep):
                 walk(step.steps, path + ".")
             walk(step.on_error, path + ".on_error.")

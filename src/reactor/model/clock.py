@@ -1,6 +1,7 @@
 """The two sources of nondeterminism, as values that are handed down: nobody else may read a clock or draw a number.
 
-All instants in Reactor are whole milliseconds since 1970-01-01 UTC (`Instant`); ISO 8601 text is made only at the doors.
+All instants in Reactor are whole milliseconds since 1970-01-01 UTC (`Instant`); ISO 8601 text is made only at the
+doors.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class SystemClock:
         self._last = 0
 
     def now(self) -> Instant:
-        """See `Clock.now`. A clock set back is felt as time standing still, so nothing is ever ordered before its cause."""
+        """See `Clock.now`. A clock set back is felt as time standing still, so nothing is ever ordered before its
+        cause.
+        """
         now = time.time_ns() // 1_000_000
         if now < self._last:
             return self._last
@@ -66,8 +69,9 @@ _second: tuple[int, str] = (-1, "")
 
 
 def to_iso(instant: Instant) -> str:
-    """`2026-11-23T04:36:11.250Z`: RFC 3339 in UTC with milliseconds. The text of the last second is kept: most are asked for
-    many times within it."""
+    """`2026-11-23T04:36:11.250Z`: RFC 3339 in UTC with milliseconds. The text of the last second is kept: most are
+    asked for many times within it.
+    """
     global _second  # noqa: PLW0603 - one tuple, replaced whole
     second, millis = divmod(instant, 1000)
     known, text = _second

@@ -32,7 +32,7 @@ def _bounded(seconds: float) -> float | None:
 
 
 def _read(text: str) -> float | None:
-    if len(text) > 40:  # noqa: PLR2004 - no honest duration is longer, and it keeps the pattern's work small
+    if len(text) > 40:
         return None
     if _PLAIN.fullmatch(text):
         return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))

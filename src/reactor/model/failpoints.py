@@ -1,4 +1,5 @@
-"""Named places where a test may kill the process: `REACTOR_FAILPOINT=NAME` or `NAME:7` (the seventh time it is reached).
+"""Named places where a test may kill the process: `REACTOR_FAILPOINT=NAME` or `NAME:7` (the seventh time it is
+reached).
 
 Costs one global read when unset. The names are listed here so that tests can walk all of them.
 """

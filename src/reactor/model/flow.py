@@ -49,7 +49,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     jitter: float = 0.1
     """Share of each delay that is random, 0–1."""
     on: tuple[str, ...] = ()
-    """Only these kinds (`http.5xx`, `exit.*`, `timeout`) or texts in the message; empty: what the error says of itself."""
+    """Only these kinds (`http.5xx`, `exit.*`, `timeout`) or texts in the message; empty: what the error says of
+    itself."""
     stop_on: tuple[str, ...] = ()
     if_: Expr | None = None
     """Asked with `error` and `attempt` in scope."""
@@ -137,7 +138,8 @@ class TriggerSpec(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """`event`, `webhook`, `schedule`, `file`, or what a plugin declares."""
     config: dict[str, Any]
-    """As written, constants only, checked against the trigger's own shape by `language`. A bare value stands under `""`."""
+    """As written, constants only, checked against the trigger's own shape by `language`. A bare value stands under
+    `""`."""
     line: int = 0
     if_: Expr | None = None
     type: str | None = None

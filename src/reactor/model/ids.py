@@ -1,6 +1,7 @@
 """Ids that sort by time: one 63-bit integer inside, 13 letters outside.
 
-An id is `milliseconds since 2020-01-01 (41 bits) | instance (8 bits) | sequence (14 bits)`. The integer is the row id of its
+An id is `milliseconds since 2020-01-01 (41 bits) | instance (8 bits) | sequence (14 bits)`. The integer is the row
+id of its
 table, so inserts append; the text is the same number in Crockford's base 32 (https://www.crockford.com/base32.html)
 behind a prefix that tells the kind (`evt_`, `run_`), so text sorts as the number does and needs no index of its own.
 """
@@ -22,7 +23,9 @@ class IdMaker:
     """Makes integer ids that rise strictly within one instance and differ between instances."""
 
     def __init__(self, clock: Clock, instance: int = 0, above: int = 0) -> None:
-        """`instance`: 0–255, this process's number among those sharing a store; `above`: every id is greater than this."""
+        """`instance`: 0–255, this process's number among those sharing a store; `above`: every id is greater than
+        this.
+        """
         self._clock = clock
         self._instance = (instance & ((1 << _INSTANCE_BITS) - 1)) << _SEQUENCE_BITS
         self._tick = above >> (_SEQUENCE_BITS + _INSTANCE_BITS)
@@ -57,7 +60,8 @@ def to_text(prefix: str, number: int) -> str:
     pairs = _PAIRS
     return (
         f"{prefix}_{_LETTERS[number >> 60]}{pairs[(number >> 50) & 1023]}{pairs[(number >> 40) & 1023]}"
-        f"{pairs[(number >> 30) & 1023]}{pairs[(number >> 20) & 1023]}{pairs[(number >> 10) & 1023]}{pairs[number & 1023]}"
+        f"{pairs[(number >> 30) & 1023]}{pairs[(number >> 20) & 1023]}"
+        f"{pairs[(number >> 10) & 1023]}{pairs[number & 1023]}"
     )
 
 

@@ -1,26 +1,26 @@
 """The journal: what is known of a run, keyed by place, so that a run can be resumed, retried or forked.
 
-A key is a step's path (`charge`, `notify.branches.sms.send`, `each[17].charge`) for its outcome, or the path and a suffix
-for what else is recorded of it:
+A key is a step's path (`charge`, `notify.branches.sms.send`, `each[17].charge`) for its outcome, or the path and a
+suffix for what else is recorded of it:
 
-| key             | says                                                                                              |
-| --------------- | ------------------------------------------------------------------------------------------------- |
-| `PATH`          | the outcome: status, output, error, number of attempts                                             |
-| `PATH#started`  | the step began (`at`; kept also as the base of its deadline), `value` is the masked input          |
-| `PATH#attempt`  | the last attempt failed and another follows: `attempt`, `error`, `value` is the instant of the next |
-| `PATH#set`      | the outcome of a `set` step: `value` is what it set                                               |
-| `PATH#pause`    | it waits for a person (status `paused`), or was told to go on (`resumed`)                          |
-| `PATH#timer`    | it sleeps until `value`                                                                            |
-| `PATH#body`     | the outcome before the step's own `on_error` and `finally` steps                                   |
-| `PATH#timeout`  | when a block's time is up                                                                          |
-| `PATH#child`    | `value` is the number of the run that it called                                                    |
-| `PATH#draw.S0`… | what `now()`, `uuid()`, `random()` gave in its slot S (`if`, `with`, `output` …)                   |
-| `` (empty)      | the outcome of the whole run                                                                       |
-| `#inputs`       | the inputs of the run                                                                              |
-| `#cancel`       | somebody asked to cancel it                                                                        |
+| key | says|
+| --- | ---|
+| `PATH` | the outcome: status, output, error, number of attempts|
+| `PATH#started` | the step began (`at`; kept also as the base of its deadline), `value` is the masked input|
+| `PATH#attempt` | the last attempt failed and another follows: `attempt`, `error`, `value` is the instant of the next|
+| `PATH#set` | the outcome of a `set` step: `value` is what it set|
+| `PATH#pause` | it waits for a person (status `paused`), or was told to go on (`resumed`)|
+| `PATH#timer` | it sleeps until `value`|
+| `PATH#body` | the outcome before the step's own `on_error` and `finally` steps|
+| `PATH#timeout` | when a block's time is up|
+| `PATH#child` | `value` is the number of the run that it called|
+| `PATH#draw.S0`… | what `now()`, `uuid()`, `random()` gave in its slot S (`if`, `with`, `output` …)|
+| `` (empty) | the outcome of the whole run|
+| `#inputs` | the inputs of the run|
+| `#cancel` | somebody asked to cancel it|
 
-Later entries of a key replace earlier ones; an entry with status `reset` makes its key unknown again, and all below it too
-unless its value is true.
+Later entries of a key replace earlier ones; an entry with status `reset` makes its key unknown again, and all below
+it too unless its value is true.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ GROUP = "reactor.connectors"
 _log = logging.getLogger("reactor.plugins")
 
 
-class Broken(Exception):  # noqa: N818 - a finding that `doctor` shows
+class Broken(Exception):
     """An entry point that gives no usable connector."""
 
 
@@ -32,7 +32,11 @@ def _load(point: metadata.EntryPoint) -> Connector:
     try:
         connector = point.load()
     except Exception as error:  # a stranger's module may raise anything while it is imported; reported, not hidden
-        raise Broken(f"plugin {point.name!r} ({point.value}) cannot be imported: {type(error).__name__}: {error}") from error
+        raise Broken(
+            f"plugin {point.name!r} ({point.value}) cannot be imported: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(connector, Connector):
-        raise Broken(f"plugin {point.name!r} ({point.value}) is a {type(connector).__name__}, not a reactor.sdk.Connector")
+        raise Broken(
+            f"plugin {point.name!r} ({point.value}) is a {type(connector).__name__}, not a reactor.sdk.Connector"
+        )
     return connector

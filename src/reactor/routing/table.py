@@ -70,7 +70,9 @@ def compile_route(flow: Flow, trigger: TriggerSpec) -> Route:
 
 
 class RouteTable:
-    """All routes of the current version of every enabled flow. Immutable: a change makes a new table or replaces a flow."""
+    """All routes of the current version of every enabled flow. Immutable: a change makes a new table or replaces a
+    flow.
+    """
 
     def __init__(self, flows: Iterable[Flow] = (), env: Mapping[str, str] | None = None) -> None:
         self._env = env or {}
@@ -193,7 +195,9 @@ def _asked(route: Route, scope: dict[str, Any]) -> NonMatch | None:
         except StepError as error:
             return _miss(route, "error", f"{rule}: `{condition.source}` could not be evaluated: {error.message}")
         if holds is not wanted:
-            return _miss(route, rule, f"{rule}: `{condition.source}` is {str(holds).lower()}{_values(condition, scope)}")
+            return _miss(
+                route, rule, f"{rule}: `{condition.source}` is {str(holds).lower()}{_values(condition, scope)}"
+            )
     return None
 
 
@@ -211,11 +215,24 @@ def _values(condition: Expr, scope: dict[str, Any]) -> str:
 
 def _stranger(name: str, routes: list[Route], event: Event) -> NonMatch:
     if not routes:
-        return NonMatch(flow=name, trigger="", rule="enabled", reason="it has no enabled trigger: it starts only when called or by hand")
+        return NonMatch(
+            flow=name,
+            trigger="",
+            rule="enabled",
+            reason="it has no enabled trigger: it starts only when called or by hand",
+        )
     patterns = [route.pattern for route in routes if route.pattern is not None]
     if patterns:
-        return NonMatch(flow=name, trigger=routes[0].trigger.key, rule="type",
-                        reason=f"the event's type {event.type!r} does not fit {', '.join(map(repr, patterns))}")
+        return NonMatch(
+            flow=name,
+            trigger=routes[0].trigger.key,
+            rule="type",
+            reason=f"the event's type {event.type!r} does not fit {', '.join(map(repr, patterns))}",
+        )
     kinds = ", ".join(sorted({route.trigger.kind for route in routes}))
-    return NonMatch(flow=name, trigger=routes[0].trigger.key, rule="address",
-                    reason=f"it listens through its own {kinds} trigger, and this event did not come from there")
+    return NonMatch(
+        flow=name,
+        trigger=routes[0].trigger.key,
+        rule="address",
+        reason=f"it listens through its own {kinds} trigger, and this event did not come from there",
+    )

@@ -12,8 +12,9 @@ from reactor.model.errors import ErrorInfo, PermanentError
 from reactor.model.flow import ActionStep, Retry
 from reactor.model.journal import ActionCall, Entry, Outcome
 from reactor.model.states import StepStatus
-from reactor.runtime import retry, values
+from reactor.runtime import retry
 from reactor.runtime.scope import mask
+from reactor.runtime.signals import Failure
 from reactor.sdk.action import Action, Effect
 
 if TYPE_CHECKING:
@@ -66,20 +67,30 @@ class Attempts:
         if known is not None:
             started = known.at
             if step.delivery == "at_most_once" and self._durable.recall(path + "#attempt") is None:
-                lost = ErrorInfo("interrupted", "the process died during the attempt, and delivery is at_most_once", path,
-                                 retryable=False)
+                lost = ErrorInfo(
+                    "interrupted",
+                    "the process died during the attempt, and delivery is at_most_once",
+                    path,
+                    retryable=False,
+                )
                 return Entry(path, self._durable.now(), _FAILED, None, lost, 1, started)
         elif effect is not Effect.PURE:
             self._durable.record(Entry(path + "#started", started, value=shown, attempt=1))
         make = _Making(self, step, path, frame, action, bound, shown, secrets, started)
         outcome, attempt = await make.until_done()
-        entry = Entry(path, self._durable.now(), _COMPLETED, outcome.output, outcome.error, attempt, started,
-                      shown if effect is Effect.PURE else None)
+        entry = Entry(
+            path,
+            self._durable.now(),
+            _COMPLETED,
+            outcome.output,
+            outcome.error,
+            attempt,
+            started,
+            shown if effect is Effect.PURE else None,
+        )
         return entry if outcome.error is None else msgspec.structs.replace(entry, status=_FAILED)
 
-    def _failure(self, kind: str, message: str, path: str) -> Exception:
-        from reactor.runtime.interpreter import Failure
-
+    def _failure(self, kind: str, message: str, path: str) -> Failure:
         return Failure(ErrorInfo(kind, message, path, retryable=False))
 
 
@@ -134,7 +145,9 @@ class _Making(msgspec.Struct):
         if end is not None:
             left = end - durable.now()
             if left <= 0:
-                return Outcome(error=ErrorInfo("deadline", "the step's deadline has passed", self.path, retryable=False))
+                return Outcome(
+                    error=ErrorInfo("deadline", "the step's deadline has passed", self.path, retryable=False)
+                )
             timeout = left if timeout is None else min(timeout, left)
         call = ActionCall(
             action=self.action.name,

@@ -37,6 +37,7 @@ from reactor.runtime import values
 from reactor.runtime.attempts import Attempts
 from reactor.runtime.durable import Durable
 from reactor.runtime.scope import Secrets, Steps, Viewed, step_view
+from reactor.runtime.signals import Failure, Returned
 
 COMPLETED, FAILED, SKIPPED, CANCELLED = (
     StepStatus.COMPLETED.value,
@@ -44,24 +45,6 @@ COMPLETED, FAILED, SKIPPED, CANCELLED = (
     StepStatus.SKIPPED.value,
     StepStatus.CANCELLED.value,
 )
-
-
-class Failure(Exception):  # noqa: N818 - control flow between steps, carries the error
-    """A step has failed and no handler of its own took it."""
-
-    def __init__(self, error: ErrorInfo, output: Any = None, attempts: int = 0) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.output = output
-        self.attempts = attempts
-
-
-class Returned(Exception):  # noqa: N818 - control flow: `return`
-    """A `return` step was reached."""
-
-    def __init__(self, value: Any) -> None:
-        super().__init__()
-        self.value = value
 
 
 class RunEnd(msgspec.Struct, frozen=True):
@@ -101,7 +84,9 @@ class Interpreter:
         env: Mapping[str, str] | None = None,
         secret: Callable[[str], str | None] = lambda _name: None,
     ) -> None:
-        """`event`: its view; `run`: `{id, started_at, …}` as expressions see it; `secret`: reads one secret, or None."""
+        """`event`: its view; `run`: `{id, started_at, …}` as expressions see it; `secret`: reads one secret, or
+        None.
+        """
         self.flow = flow
         self.durable = durable
         self.resumed = bool(durable.known())
@@ -199,7 +184,9 @@ class Interpreter:
     # --- one step ------------------------------------------------------------------------------------------------
 
     async def _step(self, step: Step, path: str, frame: Frame, before: Any) -> Any:
-        """Do a step that has no outcome yet. `before`: the output of the step before it, kept when this one is skipped."""
+        """Do a step that has no outcome yet. `before`: the output of the step before it, kept when this one is
+        skipped.
+        """
         if (step.if_ is not None or step.unless is not None) and not self._goes(step, path, frame):
             frame.steps[step.name] = step_view(SKIPPED)
             self.durable.record(Entry(path, self.durable.now(), SKIPPED))
@@ -213,7 +200,9 @@ class Interpreter:
             raise
 
     def _goes(self, step: Step, path: str, frame: Frame) -> bool:
-        if self.resumed and any(self.durable.recall(path + mark) is not None for mark in ("#started", "#body", "#attempt")):
+        if self.resumed and any(
+            self.durable.recall(path + mark) is not None for mark in ("#started", "#body", "#attempt")
+        ):
             return True
         try:
             if step.if_ is not None and not truth(self.evaluate(step.if_, frame, path, "if")):
@@ -242,8 +231,9 @@ class Interpreter:
         return entry.value
 
     async def _body_of(self, step: Step, path: str, frame: Frame, started: Instant) -> Entry:
-        """The outcome of the step itself. Where steps of its own follow (`on_error`, `finally`) it is recorded before them,
-        so that a crash among those does not do it again."""
+        """The outcome of the step itself. Where steps of its own follow (`on_error`, `finally`) it is recorded
+        before them, so that a crash among those does not do it again.
+        """
         if self.resumed and (known := self.durable.recall(path + "#body")) is not None:
             return msgspec.structs.replace(known, key=path)
         try:
@@ -406,9 +396,7 @@ class Interpreter:
         self.durable.record(Entry(path + "#started", started))
         return started
 
-    async def _limited(
-        self, work: Coroutine[Any, Any, Any], path: str, limit: Delay, frame: Frame, what: str
-    ) -> Any:
+    async def _limited(self, work: Coroutine[Any, Any, Any], path: str, limit: Delay, frame: Frame, what: str) -> Any:
         """A race between the work and a durable timer; the loser is cancelled and waited for."""
         known = self.durable.recall(path + "#timeout") if self.resumed else None
         until = int(known.value) if known else self.durable.now() + self.delay(limit, frame, path, "timeout")
@@ -420,7 +408,8 @@ class Interpreter:
             await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
             if task.done() and not (task.cancelled() and until <= self.durable.now() and not self.durable.evicting):
                 return task.result()
-            # Time is up. (Work that a replay finds cancelled half-way, by the same timer before a crash, ends here too.)
+            # Time is up. (Work that a replay finds cancelled half-way, by the same timer before a crash, ends here
+            # too.)
             if timer.done():
                 timer.result()
             await _stop(task)

@@ -1,6 +1,7 @@
 """The replay runtime: a recorded run's answers against the same or another version of its flow. Touches nothing.
 
-It shows where the other version would take another path: a step that the record does not know, or one that it no longer asks.
+It shows where the other version would take another path: a step that the record does not know, or one that it no
+longer asks.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class _NoAnswer(BaseException):
 
 
 class ReplayRuntime:
-    """A `Durable` that answers from a journal. Outcomes of actions are taken from it; everything else is computed anew."""
+    """A `Durable` that answers from a journal. Outcomes of actions are taken from it; everything else is computed
+    anew.
+    """
 
     def __init__(self, journal: Sequence[Entry], find: Callable[[str], Action | None]) -> None:
         self._recorded: dict[str, Entry] = {}
@@ -121,8 +124,14 @@ class ReplayRuntime:
 
     async def compare(self, flow: Flow, *, event: dict[str, Any] | None, inputs: Any = None) -> list[Divergence]:
         """Where this version would take another path than the record."""
-        interpreter = Interpreter(flow, self, event=event, run={"id": "run_replay", "started_at": "", "version": flow.version},
-                                  inputs=inputs, secret=lambda name: f"<{name}>")
+        interpreter = Interpreter(
+            flow,
+            self,
+            event=event,
+            run={"id": "run_replay", "started_at": "", "version": flow.version},
+            inputs=inputs,
+            secret=lambda name: f"<{name}>",
+        )
         task = asyncio.get_running_loop().create_task(interpreter.run())
         try:
             await task

@@ -8,7 +8,17 @@ from reactor.model.errors import ErrorInfo
 from reactor.model.flow import Retry
 
 ONCE = Retry(max=1)
-_HOPELESS = ("input", "expression", "secret", "action", "output", "http.refused", "loop.guard", "interrupted", "version")
+_HOPELESS = (
+    "input",
+    "expression",
+    "secret",
+    "action",
+    "output",
+    "http.refused",
+    "loop.guard",
+    "interrupted",
+    "version",
+)
 """Kinds that no number of attempts can mend, whatever a step's own policy says."""
 
 
@@ -25,13 +35,14 @@ def matches(pattern: str, error: ErrorInfo) -> bool:
     head, _, tail = pattern.rpartition(".")
     if head and tail.endswith("xx") and kind.startswith(head + "." + tail[:-2]):
         return True
-    return " " in pattern and pattern in error.message or pattern in error.message.split()
+    return (" " in pattern and pattern in error.message) or pattern in error.message.split()
 
 
 def wanted(policy: Retry, error: ErrorInfo, attempt: int, *, explicit: bool = False) -> bool:
     """Whether this error, on this attempt (from 1), is worth another by `max`, `on` and `stop_on` alone.
 
-    Without `on`, an action's default policy goes by what the error says of itself; an explicit one, written in the flow, tries
+    Without `on`, an action's default policy goes by what the error says of itself; an explicit one, written in the
+    flow, tries
     again whatever may change: who writes `retry: {max: 3}` wants three attempts at a POST that was answered 500, too.
     """
     if attempt >= policy.max or error.kind in ("cancelled", "deadline"):
@@ -45,9 +56,7 @@ def wanted(policy: Retry, error: ErrorInfo, attempt: int, *, explicit: bool = Fa
     return error.retryable
 
 
-def delay(  # noqa: PLR0913 - the numbers of one policy
-    policy: Retry, attempt: int, *, base: int, longest: int, chance: float, asked: int | None
-) -> int:
+def delay(policy: Retry, attempt: int, *, base: int, longest: int, chance: float, asked: int | None) -> int:
     """Milliseconds until the attempt after number `attempt`. `chance` is a random number in [0, 1).
 
     Exponential: base·factor^(n-1). Linear: base·n. Random: anywhere up to base·factor^(n-1) ("full jitter",

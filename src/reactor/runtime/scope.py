@@ -1,4 +1,6 @@
-"""What expressions see: the scope of a run, views on outputs, and secrets that are remembered so that they can be masked."""
+"""What expressions see: the scope of a run, views on outputs, and secrets that are remembered so that they can be
+masked.
+"""
 
 from __future__ import annotations
 

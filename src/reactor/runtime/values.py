@@ -14,7 +14,9 @@ from reactor.runtime.durable import Durable
 
 
 class Draws:
-    """The functions of chance and time that expressions may call. Each result is an entry, so a replay sees the same."""
+    """The functions of chance and time that expressions may call. Each result is an entry, so a replay sees the
+    same.
+    """
 
     def __init__(self, durable: Durable) -> None:
         self._durable = durable
@@ -82,7 +84,9 @@ def as_instant(value: Any, path: str) -> Instant:
             return round(value * 1000)
     except (ValueError, OverflowError):
         pass
-    raise PermanentError("expression", f"{path}: {str(value)[:60]!r} is not a time; give ISO 8601 such as 2026-11-23T09:00:00Z")
+    raise PermanentError(
+        "expression", f"{path}: {str(value)[:60]!r} is not a time; give ISO 8601 such as 2026-11-23T09:00:00Z"
+    )
 
 
 def failure(value: Any, path: str) -> ErrorInfo:

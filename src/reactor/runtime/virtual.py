@@ -1,6 +1,7 @@
 """The test runtime: a run in memory, on a clock that jumps to the next timer as soon as nothing else can move.
 
-Three days pass in milliseconds. Actions are mocks or the real ones; nothing is durable but what `committed` holds, which is
+Three days pass in milliseconds. Actions are mocks or the real ones; nothing is durable but what `committed` holds,
+which is
 exactly what the journal runtime would have on disk at that point, so crashes can be played through at every border.
 """
 
@@ -30,7 +31,7 @@ _SETTLE = 40
 """Turns of the loop without progress after which every task is known to wait."""
 
 
-class Stuck(Exception):  # noqa: N818 - a finding of a test
+class Stuck(Exception):
     """The run waits for something that will never come."""
 
 
@@ -56,7 +57,7 @@ class VirtualClock:
 class VirtualRuntime:
     """A `Durable` in memory. `committed` is what is on disk; what is recorded after it is lost in a crash."""
 
-    def __init__(  # noqa: PLR0913 - everything a run touches
+    def __init__(
         self,
         *,
         actions: Mapping[str, Action],
@@ -67,7 +68,9 @@ class VirtualRuntime:
         seed: int = 0,
         crash_at: int | None = None,
     ) -> None:
-        """`crash_at`: die at the n-th border (from 1), before it does anything; even numbers after an effect, before its commit."""
+        """`crash_at`: die at the n-th border (from 1), before it does anything; even numbers after an effect, before
+        its commit.
+        """
         self.actions = actions
         self.clock = clock or VirtualClock()
         self.committed: list[Entry] = list(journal)
@@ -153,8 +156,16 @@ class VirtualRuntime:
             made = self._mock(path, call, params)
             return await made if isinstance(made, Awaitable) else made
         log = logging.LoggerAdapter(logging.getLogger("reactor.test"), {"step": path})
-        ctx = ActionContext(run_id="run_test", flow="test", step=path, attempt=call.attempt, idempotency_key=f"test:{path}",
-                            log=log, clock=self.clock, settings={})
+        ctx = ActionContext(
+            run_id="run_test",
+            flow="test",
+            step=path,
+            attempt=call.attempt,
+            idempotency_key=f"test:{path}",
+            log=log,
+            clock=self.clock,
+            settings={},
+        )
         try:
             made = action.handler(ctx, params)
             return Outcome(to_json_value(await made if action.is_async else made))
@@ -195,15 +206,27 @@ class VirtualRuntime:
 
     # --- driving -------------------------------------------------------------------------------------------------
 
-    async def play(self, flow: Flow, *, event: dict[str, Any] | None = None, inputs: Any = None,
-                   secret: Callable[[str], str | None] = lambda _name: None) -> RunEnd:
+    async def play(
+        self,
+        flow: Flow,
+        *,
+        event: dict[str, Any] | None = None,
+        inputs: Any = None,
+        secret: Callable[[str], str | None] = lambda _name: None,
+    ) -> RunEnd:
         """Run a flow to its end, time jumping where nothing else can move.
 
         Raises:
             Stuck: nothing can move any more. Crash: at the border that was asked for.
         """
-        interpreter = Interpreter(flow, self, event=event, run={"id": "run_test", "started_at": "", "version": flow.version},
-                                  inputs=inputs, secret=secret)
+        interpreter = Interpreter(
+            flow,
+            self,
+            event=event,
+            run={"id": "run_test", "started_at": "", "version": flow.version},
+            inputs=inputs,
+            secret=secret,
+        )
         task = asyncio.get_running_loop().create_task(interpreter.run())
         try:
             while not task.done():

@@ -1,6 +1,7 @@
 """All that a connector or plugin may import.
 
-A connector is a module with a value `connector = Connector(...)` behind an entry point of the group `reactor.connectors`:
+A connector is a module with a value `connector = Connector(...)` behind an entry point of the group
+`reactor.connectors`:
 its actions (async or pure sync functions with a typed parameter struct) and its triggers (long-lived listeners).
 """
 

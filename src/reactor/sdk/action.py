@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
@@ -59,7 +60,8 @@ class ActionContext(msgspec.Struct, kw_only=True):
 
 
 Handler = Callable[[ActionContext, Any], Any]
-"""`async def f(ctx, params) -> output`, or a plain function when the effect is PURE (it is called in the loop: be quick)."""
+"""`async def f(ctx, params) -> output`, or a plain function when the effect is PURE (it is called in the loop: be
+quick)."""
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +79,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     timeout: int | None = None
     """Default time of one attempt, milliseconds."""
     views: Mapping[str, Callable[[dict[str, Any]], Any]] = msgspec.field(default_factory=dict)
-    """Names that expressions may read on the output though it does not hold them: computed when asked, never journaled."""
+    """Names that expressions may read on the output though it does not hold them: computed when asked, never
+    journaled."""
     open_params: str | None = None
     """Name of a `dict` field that takes every parameter that is no field itself (`log.info` takes any)."""
     literal: tuple[str, ...] = ()
@@ -100,8 +103,6 @@ def action(
     literal: tuple[str, ...] = (),
 ) -> Callable[[Callable[[ActionContext, Any], Any] | Callable[[ActionContext, Any], Awaitable[Any]]], Action]:
     """Declare a function as an action; its docstring is the action's documentation."""
-    import inspect
-
     def declare(handler: Handler) -> Action:
         return Action(
             name=name,

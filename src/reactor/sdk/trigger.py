@@ -32,8 +32,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """It had been accepted before; `runs` are those of the first time. Nothing was started."""
 
 
-class TriggerLost(Exception):  # noqa: N818 - a state, not a fault of the code
-    """Raise from `Trigger.run`: it cannot listen now; the message says why and what to do. It is tried again with backoff."""
+class TriggerLost(Exception):
+    """Raise from `Trigger.run`: it cannot listen now; the message says why and what to do. It is tried again with
+    backoff.
+    """
 
 
 class TriggerContext(Protocol):
@@ -104,7 +106,9 @@ class TriggerContext(Protocol):
         ...
 
     async def result(self, receipt: Receipt, timeout: int | None) -> RunResult | None:
-        """The end of this flow's run, or None when `timeout` (ms) is over first or the event started no run of this flow."""
+        """The end of this flow's run, or None when `timeout` (ms) is over first or the event started no run of this
+        flow.
+        """
         ...
 
     async def active_runs(self) -> list[str]:
@@ -133,12 +137,15 @@ class TriggerContext(Protocol):
 
 
 class Trigger(Protocol):
-    """A kind of trigger. Implement as a class without state of its own; `run` is started once per configured trigger."""
+    """A kind of trigger. Implement as a class without state of its own; `run` is started once per configured
+    trigger.
+    """
 
     kind: ClassVar[str]
     """The key under `on:`."""
     config: ClassVar[type[msgspec.Struct]]
-    """Shape of the configuration (`forbid_unknown_fields`). A bare value (`schedule: "@daily"`) fills the field `short`."""
+    """Shape of the configuration (`forbid_unknown_fields`). A bare value (`schedule: "@daily"`) fills the field
+    `short`."""
     short: ClassVar[str | None]
     """Name of the field that a bare value fills, or None when only the map form is allowed."""
     doc: ClassVar[str]

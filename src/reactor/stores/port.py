@@ -1,6 +1,7 @@
 """The store port: one atomic commit, and the reads that the engine and the doors need. Stores hold no policy.
 
-Two protocols: `Store` is what the engine lives on, `History` what lists and pages are made of (it never reads payloads).
+Two protocols: `Store` is what the engine lives on, `History` what lists and pages are made of (it never reads
+payloads).
 Keys are integers (`model.ids`); whoever shows them makes text of them. All reads see every commit that has returned.
 """
 
@@ -27,7 +28,9 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
-    """An event with the runs that it starts. Each is written only if its claim is won; a lost event takes its runs along."""
+    """An event with the runs that it starts. Each is written only if its claim is won; a lost event takes its runs
+    along.
+    """
 
     event: Event
     claim: Claim | None = None
@@ -41,7 +44,8 @@ class Batch(msgspec.Struct, kw_only=True):
 
     accepted: list[Acceptance] = msgspec.field(default_factory=list)
     runs: dict[int, Run] = msgspec.field(default_factory=dict)
-    """Records to insert or replace, by key; the newest state of each. May contain runs of `accepted`: then this state is
+    """Records to insert or replace, by key; the newest state of each. May contain runs of `accepted`: then this
+    state is
     the one that is written, still subject to the claim. A stored run with a higher `epoch` is left as it is."""
     journal: list[tuple[int, bytes]] = msgspec.field(default_factory=list)
     """(run key, JSON list of entries): appended. Segments of runs whose claim was lost are dropped."""
@@ -90,8 +94,8 @@ class Store(Protocol):
         """Open or make the store, and migrate it forward. Takes the lock or lease of its instance.
 
         Raises:
-            StoreBrokenError: corrupt, newer than this program, or another instance uses it; the message says what to do.
-            StoreBusyError: locked or out of space.
+            StoreBrokenError: corrupt, newer than this program, or another instance uses it; the message says what to
+            do. StoreBusyError: locked or out of space.
         """
         ...
 
@@ -100,7 +104,8 @@ class Store(Protocol):
         ...
 
     async def commit(self, batch: Batch) -> Committed:
-        """Write all of it in one transaction and return when it is as durable as the settings ask. Calls do not overlap.
+        """Write all of it in one transaction and return when it is as durable as the settings ask. Calls do not
+        overlap.
 
         Raises:
             StoreBusyError: nothing was written; try again later.
@@ -141,8 +146,9 @@ class Store(Protocol):
         ...
 
     async def purge(self, before: Instant, limit: int) -> int:
-        """Remove up to `limit` finished runs older than `before` with their journals, then events of that age without runs,
-        claims that are over and blobs that nothing names. How many rows went; 0: nothing more to do."""
+        """Remove up to `limit` finished runs older than `before` with their journals, then events of that age
+        without runs, claims that are over and blobs that nothing names. How many rows went; 0: nothing more to do.
+        """
         ...
 
 
@@ -200,7 +206,7 @@ class History(Protocol):
         """One event with its data."""
         ...
 
-    async def event_by_id(self, id: str) -> Event | None:  # noqa: A002 - CloudEvents' own word
+    async def event_by_id(self, id: str) -> Event | None:
         """The newest event with that id of a source."""
         ...
 

@@ -1,0 +1,25 @@
+"""How steps end otherwise than by going on: control flow between the lists of steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reactor.model.errors import ErrorInfo
+
+
+class Failure(Exception):
+    """A step has failed and no handler of its own took it."""
+
+    def __init__(self, error: ErrorInfo, output: Any = None, attempts: int = 0) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.output = output
+        self.attempts = attempts
+
+
+class Returned(Exception):
+    """A `return` step was reached."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value

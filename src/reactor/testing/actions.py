@@ -50,7 +50,7 @@ async def call(action: Action, params: Mapping[str, Any], ctx: ActionContext | N
         others = {name: given.pop(name) for name in list(given) if name not in known}
         given[action.open_params] = {**given.get(action.open_params, {}), **others}
     try:
-        converted = msgspec.convert(given, action.params)
+        converted = msgspec.convert(given, action.params, strict=False)
     except msgspec.ValidationError as error:
         raise PermanentError("input", f"{action.name}: {error}") from error
     result = action.handler(ctx or action_context(), converted)

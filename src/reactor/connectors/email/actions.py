@@ -10,6 +10,7 @@ import msgspec
 from reactor.model import durations
 from reactor.sdk import ActionContext, Effect, Retry, action
 
+Scalar = str | int | float | bool
 Tls = Literal["auto", "starttls", "implicit", "none"]
 _HEADER = re.compile(r"[!-9;-~]{1,76}")
 _OWN_HEADERS = {
@@ -65,12 +66,12 @@ class SendParams(msgspec.Struct, forbid_unknown_fields=True):
     from_: str = msgspec.field(default="", name="from")
     """The sender; without it the connection's `from`."""
     reply_to: str | list[str] = []
-    subject: str = ""
-    text: str | None = None
-    html: str | None = None
+    subject: Scalar = ""
+    text: Scalar | None = None
+    html: Scalar | None = None
     """With `text` too, readers choose which one they show."""
     attachments: list[Attachment] = []
-    headers: dict[str, str] = {}
+    headers: dict[str, Scalar] = {}
     connection: str | None = None
     """Name of a connection `{type: smtp, url: smtp(s)://user:password@host:port}`."""
     smtp: Smtp | None = None

@@ -16,12 +16,16 @@ from email.message import EmailMessage
 
 import msgspec
 
-from reactor.connectors.email.actions import Attachment, SendParams
+from reactor.connectors.email.actions import Attachment, Scalar, SendParams
 from reactor.sdk import ActionContext, PermanentError
 from reactor.sdk.paths import inside_roots
 
 ATTACHMENTS_LIMIT = 25 * 1024 * 1024
 """Bytes of all attachments together; few servers take more."""
+ADDRESSES_LIMIT = 10_000
+"""Characters of one text of addresses."""
+# What the standard library's parser raises on texts that are no addresses, beside what it means to raise.
+_SLIPS = (AttributeError, LookupError, TypeError, ValueError, RecursionError, email.errors.MessageError)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _POLICY = email.policy.SMTP.clone(raise_on_defect=False)
@@ -118,12 +122,14 @@ def _addresses(name: str, given: str | list[str], *, one: bool = False) -> list[
 
 
 def _parse(name: str, text: str) -> list[Address]:
+    if len(text) > ADDRESSES_LIMIT:
+        raise PermanentError("input", f"{name}: a text of {len(text)} characters; give a list of addresses")
     try:
         header = _POLICY.header_factory("to", text)
         addresses = header.addresses
         # The server is asked whether it takes those that are not ASCII.
         defects = [each for each in header.defects if not isinstance(each, email.errors.NonASCIILocalPartDefect)]
-    except (AttributeError, IndexError, ValueError, email.errors.MessageError) as error:  # its slips on hostile texts
+    except _SLIPS as error:
         raise PermanentError("input", f"{name}: {text[:200]!r} is not an address") from error
     if defects or not addresses or not all(address.username and address.domain for address in addresses):
         raise PermanentError(
@@ -140,16 +146,17 @@ def _ascii_domain(name: str, address: Address) -> Address:
     return Address(address.display_name, address.username, domain)
 
 
-def _plain(name: str, value: str) -> str:
+def _plain(name: str, value: Scalar) -> str:
     """A value for one header line; a line break in it would start another header."""
+    value = str(value)
     if _CONTROL.search(value):
         raise PermanentError("input", f"{name}: line breaks and control characters are not allowed here")
     return _encodable(value)
 
 
-def _encodable(text: str) -> str:
-    """Half a surrogate pair cannot be sent: it becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
+def _encodable(text: Scalar) -> str:
+    """As text; half a surrogate pair cannot be sent and becomes a question mark."""
+    return str(text).encode("utf-8", "replace").decode()
 
 
 def _message_id(key: str, domain: str) -> str:

@@ -34,12 +34,12 @@ class ExecParams(msgspec.Struct, forbid_unknown_fields=True):
     env: dict[str, Word | None] = {}
     """The program's environment, beside PATH, HOME, LANG and what the operator passes on; null takes one away."""
     cwd: str | None = None
-    stdin: str | None = None
+    stdin: Word | None = None
     """Text for its standard input; without it the input is empty."""
     timeout: str | int | float | None = None
     """A duration; afterwards the program and all its children are ended."""
-    max_output: Annotated[int, msgspec.Meta(ge=0, le=64 * MIB)] = MIB
-    """Bytes kept of each stream: of a longer one the beginning and the end."""
+    max_output: Annotated[int, msgspec.Meta(ge=0, le=64 * MIB)] | None = None
+    """Bytes kept of each stream: of a longer one the beginning and the end. Default: the operator's `output_max`."""
     success_codes: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
@@ -82,8 +82,8 @@ async def execute(ctx: ActionContext, params: ExecParams) -> dict[str, Any]:
         argv=_argv(params),
         env=_environment(ctx.settings, params.env),
         cwd=params.cwd,
-        stdin=b"" if params.stdin is None else params.stdin.encode("utf-8", "surrogatepass"),
-        keep=params.max_output,
+        stdin=b"" if params.stdin is None else _word(params.stdin).encode("utf-8", "surrogatepass"),
+        keep=int(ctx.settings.get("output_max", MIB)) if params.max_output is None else params.max_output,
     )
     timeout = None if params.timeout is None else durations.parse(params.timeout)
     ended = await process.run(program, None if timeout is None else timeout / 1000)

@@ -20,7 +20,6 @@ from typing import ClassVar
 import msgspec
 
 from reactor.connectors.file.config import FileConfig
-from reactor.connectors.file.watching import Watching
 from reactor.sdk import TriggerContext
 
 
@@ -38,4 +37,6 @@ class FileTrigger:
         return config.problems()
 
     async def run(self, ctx: TriggerContext) -> None:
+        from reactor.connectors.file.watching import Watching  # noqa: PLC0415 - paid by flows that watch
+
         await Watching(ctx).run()

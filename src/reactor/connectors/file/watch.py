@@ -2,6 +2,10 @@
 
 watchfiles is used through its Rust class (https://watchfiles.helpmanual.io/api/rust_backend/) on a thread of our own:
 `awatch` takes one of AnyIO's forty threads for each watched folder.
+
+Two things to know of it. A name that is no UTF-8 ends the hints; they are opened again, and everything is looked at.
+And while hints are opened for a tree it holds the interpreter for about 3 µs a file (measured: 0.27 s for 100,000
+files).
 """
 
 from __future__ import annotations

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from reactor.connectors.schedule.cron import Cron
-from reactor.connectors.schedule.timetable import (
-    AtRule,
-    CronRule,
-    EveryRule,
-    Rule,
-    Timetable,
-    read_at,
-    read_exclusions,
-)
-from reactor.connectors.schedule.zone import load
 from reactor.model import durations
 
-SHORTEST = 100
-"""The shortest `every`, in milliseconds."""
+if TYPE_CHECKING:
+    from reactor.connectors.schedule.timetable import Timetable
+
 MOST = 1_000
 """The most missed ticks that `catch_up: {max}` makes up."""
 _SOME_TIME = 1_704_067_200_000  # 2024-01-01: any instant will do to ask whether something is ever due
@@ -67,26 +56,9 @@ class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Raises:
             ValueError: something is wrong with it.
         """
-        where = load(self.timezone or default_zone)
-        listed = [self.except_] if isinstance(self.except_, str) else self.except_
-        days = [value if isinstance(value, str) else f"{value.start}..{value.end}" for value in listed]
-        return Timetable(self._rule(where), where, read_exclusions(days))
+        from reactor.connectors.schedule.plan import plan  # noqa: PLC0415 - paid by flows with schedules
 
-    def _rule(self, where: ZoneInfo) -> Rule:
-        given = [name for name in ("cron", "every", "at") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"give one of cron, every and at, not {' and '.join(given) if given else 'none of them'}")
-        if self.at is not None:
-            times = [self.at] if isinstance(self.at, str) else self.at
-            if not times:
-                raise ValueError("at is an empty list")
-            return AtRule([read_at(text, where) for text in times])
-        if self.every is not None:
-            return EveryRule(_interval(self.every))
-        word, _, rest = (self.cron or "").strip().partition(" ")
-        if word.lower() == "@every":
-            return EveryRule(_interval(rest.strip()))
-        return CronRule(Cron(self.cron or ""), where)
+        return plan(self, default_zone)
 
     def jitter_ms(self) -> int:
         """The jitter in milliseconds.
@@ -117,10 +89,3 @@ class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         if isinstance(self.catch_up, CatchUp) and not 0 <= self.catch_up.max <= MOST:
             found.append(f"catch_up.max is from 0 to {MOST:,}; write `catch_up: all` for every missed tick")
         return found
-
-
-def _interval(value: str | float) -> int:
-    step = durations.parse(value)
-    if step < SHORTEST:
-        raise ValueError(f"every {value} is too often; the shortest interval is {durations.show(SHORTEST)}")
-    return step

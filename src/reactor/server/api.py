@@ -1,0 +1,204 @@
+"""Everything that is no event: the API's table behind Starlette's routes, health, metrics, sign-in and the page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from starlette.routing import Match, Route
+
+from reactor.engine.engine import Engine
+from reactor.model.errors import ReactorError
+from reactor.server import api_events, api_flows, api_runs, api_server, page
+from reactor.server.config import ServerConfig
+from reactor.server.doors import Doors
+from reactor.server.guard import Guard, Head
+from reactor.server.ingest import Ingest
+from reactor.server.metrics import MEDIA_TYPE, text
+from reactor.server.problems import Headers, Problem, Receive, Scope, Send, answer, read_body, refuse
+from reactor.server.stream import Stream
+from reactor.server.table import Call, Line, parse_body, parse_query
+
+_log = logging.getLogger("reactor.http")
+_encode = msgspec.json.Encoder().encode
+_LARGEST = 11 << 20
+_PRIVATE: Headers = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+LINES: tuple[Line, ...] = (*api_runs.LINES, *api_events.LINES, *api_flows.LINES, *api_server.LINES)
+
+
+class Api:
+    """An ASGI callable."""
+
+    def __init__(
+        self, engine: Engine, guard: Guard, config: ServerConfig, stream: Stream, ingest: Ingest, doors: Doors
+    ) -> None:
+        self._engine = engine
+        self._guard = guard
+        self._stream = stream
+        self._ingest = ingest
+        self._doors = doors
+        self._page = page.Page(guard)
+        self._url = f"http://{config.host}:{config.port}"
+        self._plain = {
+            "/": self._page.show,
+            "/login": self._page.login,
+            "/logout": self._page.logout,
+            "/health": self._health,
+            "/ready": self._ready,
+            "/metrics": self._metrics,
+            "/openapi.json": self._openapi,
+        }
+        self._document: bytes | None = None
+        self._routes = [Route(path, endpoint=_Path(lines)) for path, lines in _by_path(LINES).items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        try:
+            plain = self._plain.get(scope["path"])
+            if plain is not None:
+                await plain(scope, receive, send)
+            else:
+                await self._resource(scope, receive, send)
+        except ReactorError as error:
+            await refuse(send, error)
+        except Exception as error:  # noqa: BLE001 - whatever broke, the caller gets a problem document and the log the reason
+            _log.exception("%s %s", scope["method"], scope["path"])
+            await refuse(send, error)
+
+    async def _resource(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head: Head = dict(scope["headers"])
+        if not scope["path"].startswith("/api/"):
+            raise Problem(404, f"there is nothing at {scope['path'][:200]!r}; no webhook claims it")
+        self._guard.check_api(scope["method"], head)
+        params, lines = self._find(scope)
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        line = lines.get(method)
+        if line is None:
+            allowed = ", ".join(sorted(lines))
+            raise Problem(
+                405,
+                f"{scope['method']} is not answered here; {allowed} is",
+                headers=[(b"allow", allowed.encode("latin-1"))],
+            )
+        if not hasattr(self._engine, "executor"):
+            raise Problem(503, "Reactor is not ready yet; try again", retry_after=1_000)
+        given = await read_body(receive, _LARGEST)
+        call = Call(
+            engine=self._engine,
+            guard=self._guard,
+            stream=self._stream,
+            doors=self._doors,
+            url=_url(scope, head),
+            head=head,
+            params=params,
+            query=parse_query(line.query, scope["query_string"]),
+            body=parse_body(line, head, given),
+            text=given,
+        )
+        shown = await line.handler(call)
+        if isinstance(line.answer, str):
+            await shown(scope, receive, send)
+            return
+        body = _encode(shown)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *_PRIVATE]
+        await answer(send, line.status, headers, body)
+
+    def _find(self, scope: Scope) -> tuple[dict[str, str], dict[str, Line]]:
+        for route in self._routes:
+            match, child = route.matches(scope)
+            if match is not Match.NONE:
+                endpoint: _Path = child["endpoint"]
+                return child["path_params"], endpoint.lines
+        raise Problem(404, f"there is nothing at {scope['path'][:200]!r}; /openapi.json lists what there is")
+
+    # --- the plain ones ---------------------------------------------------------------------------------------------
+
+    async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Live: the loop turns."""
+        _only(scope, "GET", "HEAD")
+        await _json(send, 200, {"status": "ok"})
+
+    async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ready: events are taken."""
+        _only(scope, "GET", "HEAD")
+        reasons = not_ready(self._engine, closing=self._ingest.closing)
+        await _json(send, 503 if reasons else 200, {"status": "not ready" if reasons else "ok", "reasons": reasons})
+
+    async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _only(scope, "GET", "HEAD")
+        self._guard.check_metrics(dict(scope["headers"]))
+        body = (await text(self._engine, self._ingest, self._stream)).encode()
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body)), *_PRIVATE]
+        await answer(send, 200, headers, body)
+
+    async def _openapi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _only(scope, "GET", "HEAD")
+        head: Head = dict(scope["headers"])
+        self._guard.check_host(head)
+        if self._document is None:
+            from reactor.server.openapi import document  # noqa: PLC0415 - few ask for it
+
+            self._document = _encode(document(LINES, "/"))
+        body = self._document
+        headers: Headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await answer(send, 200, headers, body)
+
+
+class _Path:
+    """The lines of one path, by method, where a route wants an ASGI callable."""
+
+    def __init__(self, lines: dict[str, Line]) -> None:
+        self.lines = lines
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Never called: `Api` asks the route where a path leads, and goes there itself."""
+        raise NotImplementedError
+
+
+def build(engine: Engine, guard: Guard, config: ServerConfig, stream: Stream, ingest: Ingest, doors: Doors) -> Api:
+    """The API of one engine."""
+    return Api(engine, guard, config, stream, ingest, doors)
+
+
+def not_ready(engine: Engine, *, closing: bool) -> list[str]:
+    """Why no events are taken now."""
+    reasons = ["Reactor is stopping"] if closing else []
+    if not engine.ready:
+        reasons += [] if closing else ["the engine is starting"]
+        return reasons or ["the engine has stopped"]
+    committer = engine.executor.committer
+    if committer.broken is not None:
+        reasons.append(f"the store is broken: {committer.broken}")
+    elif committer.trouble is not None:
+        reasons.append(f"the store cannot write now: {committer.trouble}")
+    return reasons
+
+
+def _by_path(lines: Sequence[Line]) -> dict[str, dict[str, Line]]:
+    found: dict[str, dict[str, Line]] = {}
+    for line in lines:
+        found.setdefault(line.path, {})[line.method] = line
+    # Fixed paths first: `/flows/validate` is no flow.
+    return dict(sorted(found.items(), key=lambda item: [part.startswith("{") for part in item[0].split("/")]))
+
+
+def _url(scope: Scope, head: Head) -> str:
+    return f"{scope['scheme']}://{head.get(b'host', b'').decode('latin-1')}"
+
+
+def _only(scope: Scope, *methods: str) -> None:
+    if scope["method"] not in methods:
+        allowed = ", ".join(methods)
+        raise Problem(
+            405,
+            f"{scope['method']} is not answered here; {allowed} is",
+            headers=[(b"allow", allowed.encode("latin-1"))],
+        )
+
+
+async def _json(send: Send, status: int, shown: Any) -> None:
+    body = _encode(shown)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *_PRIVATE]
+    await answer(send, status, headers, body)

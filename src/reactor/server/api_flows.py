@@ -1,0 +1,218 @@
+"""Flows and triggers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from reactor.engine.triggers import TriggerStatus
+from reactor.model.clock import Instant, to_iso
+from reactor.model.errors import NotFoundError
+from reactor.model.flow import Flow
+from reactor.model.states import TriggerState
+from reactor.server import shapes
+from reactor.server.doors import shown as problem_shown
+from reactor.server.ingest import as_dict
+from reactor.server.problems import Problem
+from reactor.server.table import Call, Page, get, page, post
+from reactor.stores.port import FlowVersion
+
+
+class FlowQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which flows."""
+
+    enabled: bool | None = None
+
+
+class TriggerQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which triggers."""
+
+    flow: str | None = None
+    kind: str | None = None
+    state: str | None = None
+
+
+class RunFlow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to start it with."""
+
+    data: Any = None
+    inputs: dict[str, Any] | None = None
+
+
+def _time(instant: Instant | None) -> str | None:
+    return to_iso(instant) if instant else None
+
+
+def trigger_row(status: TriggerStatus) -> dict[str, Any]:
+    """A trigger as the API shows it."""
+    return {
+        "key": status.key,
+        "flow": status.flow,
+        "kind": status.kind,
+        "state": status.state.value,
+        "reason": status.reason,
+        "since": _time(status.since),
+        "last_event_at": _time(status.last_event_at),
+        "events": status.events,
+        "errors": status.errors,
+        "last_error": status.last_error,
+        "lag": status.lag,
+        "next_at": _time(status.next_at),
+    }
+
+
+def trigger_rows(call: Call) -> list[dict[str, Any]]:
+    """All triggers, those of disabled flows too."""
+    rows = {status.key: trigger_row(status) for status in call.engine.triggers.status()}
+    for name, flow in call.engine.book.current.items():
+        if not call.engine.book.enabled.get(name, True):
+            for spec in flow.triggers:
+                status = TriggerStatus(
+                    key=spec.key, flow=name, kind=spec.kind, state=TriggerState.DISABLED, reason="the flow is disabled"
+                )
+                rows[spec.key] = trigger_row(status)
+    return [rows[key] for key in sorted(rows)]
+
+
+@get("/api/v1/triggers", shapes.Listed[shapes.TriggerShape], query=TriggerQuery)
+async def triggers(call: Call) -> Any:
+    """All triggers: which ones really listen, and why the others do not."""
+    query: TriggerQuery = call.query
+    if query.state is not None and query.state not in {state.value for state in TriggerState}:
+        raise Problem(400, f"state: there are {', '.join(state.value for state in TriggerState)}", parameter="state")
+    rows = [
+        row
+        for row in trigger_rows(call)
+        if query.flow in (None, row["flow"])
+        and query.kind in (None, row["kind"])
+        and query.state in (None, row["state"])
+    ]
+    rows = [row for row in rows if query.cursor is None or row["key"] > query.cursor]
+    return page(rows, query.limit, lambda row: str(row["key"]), lambda row: row)
+
+
+def _row(call: Call, flow: Flow, by_flow: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    return {
+        "name": flow.name,
+        "description": flow.description,
+        "labels": flow.labels,
+        "version": flow.version,
+        "enabled": call.engine.book.enabled.get(flow.name, True),
+        "file": flow.file,
+        "triggers": by_flow.get(flow.name, []),
+        "problems": [p for p in _problems(call) if flow.file is not None and p["file"] == flow.file],
+    }
+
+
+def _problems(call: Call) -> list[dict[str, Any]]:
+    return [problem_shown(problem) for problem in call.doors.problems()]
+
+
+def _by_flow(call: Call) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in trigger_rows(call):
+        found.setdefault(row["flow"], []).append(row)
+    return found
+
+
+@get("/api/v1/flows", shapes.Listed[shapes.FlowRow], query=FlowQuery)
+async def flows(call: Call) -> Any:
+    """The flows that are there, by name."""
+    query: FlowQuery = call.query
+    book = call.engine.book
+    names = [
+        name
+        for name in sorted(book.current)
+        if (query.cursor is None or name > query.cursor) and query.enabled in (None, book.enabled.get(name, True))
+    ][: query.limit + 1]
+    by_flow = _by_flow(call)
+    return page(names, query.limit, str, lambda name: _row(call, book.current[name], by_flow))
+
+
+@get("/api/v1/problems", shapes.Listed[shapes.FileProblem])
+async def problems(call: Call) -> Any:
+    """What is wrong in the files of flows; a broken file leaves its flow as it was."""
+    return {"items": _problems(call), "next": None}
+
+
+@get("/api/v1/flows/{name}", shapes.FlowWhole)
+async def flow(call: Call) -> Any:
+    """One flow with its text."""
+    found = call.engine.book.get(call.params["name"])
+    row = _row(call, found, _by_flow(call))
+    return {**row, "yaml": found.source, "inputs": found.inputs, "steps": [step.name for step in found.steps]}
+
+
+def _version(version: FlowVersion) -> dict[str, Any]:
+    return {
+        "flow": version.flow,
+        "version": version.version,
+        "digest": version.digest,
+        "file": version.file,
+        "created_at": to_iso(version.created_at),
+        "current": version.current,
+    }
+
+
+@get("/api/v1/flows/{name}/versions", shapes.Listed[shapes.VersionRow])
+async def versions(call: Call) -> Any:
+    """All versions of a flow, oldest first."""
+    found = await call.engine.store.versions(call.params["name"])
+    if not found:
+        raise NotFoundError(
+            f"there is no flow {call.params['name']!r}; `reactor flows list` shows those that are there"
+        )
+    return {"items": [_version(version) for version in found], "next": None}
+
+
+@get("/api/v1/flows/{name}/versions/{version}", shapes.VersionWhole)
+async def version(call: Call) -> Any:
+    """One version with its text."""
+    name, number = call.params["name"], call.params["version"]
+    found = await call.engine.store.version(name, int(number)) if number.isdecimal() and len(number) < 10 else None
+    if found is None:
+        raise NotFoundError(f"there is no version {number[:20]} of flow {name!r}")
+    return {**_version(found), "yaml": found.source}
+
+
+async def _enable(call: Call, *, enabled: bool) -> Any:
+    name = call.params["name"]
+    await call.engine.book.enable(name, enabled)
+    return await flow.handler(call)
+
+
+@post("/api/v1/flows/{name}/enable", shapes.FlowWhole)
+async def enable(call: Call) -> Any:
+    """Let a flow start runs."""
+    return await _enable(call, enabled=True)
+
+
+@post("/api/v1/flows/{name}/disable", shapes.FlowWhole)
+async def disable(call: Call) -> Any:
+    """Let a flow start no more runs; those under way go on."""
+    return await _enable(call, enabled=False)
+
+
+@post("/api/v1/flows/{name}/run", shapes.ReceiptShape, body=RunFlow, optional=True, status=202)
+async def run(call: Call) -> Any:
+    """Start a flow by hand, whatever its conditions say."""
+    body: RunFlow = call.body
+    receipt = await call.engine.run_flow(call.params["name"], body.data, body.inputs)
+    return as_dict(receipt)
+
+
+@post("/api/v1/flows/validate", shapes.Validated, body=bytes)
+async def validate(call: Call) -> Any:
+    """What is wrong with the YAML text that is the body."""
+    if call.doors.validate is None:
+        raise Problem(501, "this server was started without the flow language")
+    try:
+        text = call.text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Problem(400, f"the text is not UTF-8 (byte {error.start})") from None
+    found = [problem_shown(problem) for problem in call.doors.validate(text)]
+    return {"valid": all(problem["severity"] != "error" for problem in found), "problems": found}
+
+
+LINES = (flows, validate, flow, versions, version, enable, disable, run, triggers, problems)

@@ -1,0 +1,214 @@
+"""Runs: list, show, and what people do to them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from reactor.engine import views
+from reactor.engine.live import index
+from reactor.model import ids
+from reactor.model.clock import to_iso
+from reactor.model.errors import InvalidError, NotFoundError
+from reactor.model.journal import Entry, Run
+from reactor.model.states import RunStatus
+from reactor.server import shapes
+from reactor.server.problems import Problem
+from reactor.server.table import Call, Page, cursor_of, get, key_of, page, post, time_of
+from reactor.stores.port import Loaded, RunFilter
+
+_PATIENCE = 1.0
+"""Seconds to wait for a run in memory to be written before it is shown as it was last written."""
+
+
+class RunQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which runs."""
+
+    status: str | None = None
+    """One or several, with commas between."""
+    flow: str | None = None
+    event: str | None = None
+    parent: str | None = None
+    trigger: str | None = None
+    since: str | None = None
+    """A time, or how long ago (`24h`)."""
+    until: str | None = None
+
+
+class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why."""
+
+    reason: str = "by hand"
+
+
+class Fork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From where."""
+
+    step: str | None = None
+    """Path of the step to begin at; null: the beginning."""
+    data: Any = msgspec.UNSET
+    """Other data for the event; only from the beginning."""
+    latest: bool = True
+    """With the flow's current version rather than the run's."""
+
+
+@get("/api/v1/runs", shapes.Listed[shapes.RunRow], query=RunQuery)
+async def runs(call: Call) -> Any:
+    """Runs, newest first."""
+    query: RunQuery = call.query
+    now = call.engine.clock.now()
+    wanted = RunFilter(
+        flow=query.flow,
+        status=_statuses(query.status),
+        event_key=None if query.event is None else await _event_key(call, query.event),
+        parent_key=None if query.parent is None else key_of("run", query.parent),
+        trigger=query.trigger,
+        since=time_of("since", query.since, now),
+        until=time_of("until", query.until, now),
+        below=cursor_of("run", query.cursor),
+        limit=query.limit + 1,
+    )
+    found = await call.engine.history.runs(wanted)
+    return page(found, query.limit, lambda run: ids.to_text("run", run.key), views.run_row)
+
+
+def _statuses(text: str | None) -> tuple[RunStatus, ...]:
+    try:
+        return tuple(RunStatus(part.strip()) for part in text.split(",")) if text else ()
+    except ValueError:
+        known = ", ".join(status.value for status in RunStatus)
+        raise Problem(400, f"status: {text!r} is not of {known}", parameter="status") from None
+
+
+async def _event_key(call: Call, text: str) -> int:
+    key = ids.from_text("evt", text)
+    if key is not None:
+        return key
+    event = await call.engine.history.event_by_id(text)
+    if event is None:
+        raise Problem(400, f"there is no event {text[:80]!r}", parameter="event")
+    return event.key
+
+
+async def load(call: Call, key: int) -> Loaded:
+    """A run with what it has recorded so far.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    live = call.engine.executor.live.get(key)
+    if live is not None:
+        await asyncio.wait({call.engine.executor.committer.barrier(live)}, timeout=_PATIENCE)
+    loaded = await call.engine.store.load([key])
+    if not loaded:
+        raise NotFoundError(f"there is no run {ids.to_text('run', key)}")
+    return loaded[0]
+
+
+@get("/api/v1/runs/{id}", shapes.RunWhole)
+async def run(call: Call) -> Any:
+    """One run with its steps."""
+    loaded = await load(call, key_of("run", call.params["id"]))
+    book, record = call.engine.book, loaded.run
+    await book.prefetch([(record.flow, record.version)])
+    return views.run_whole(loaded, book.version(record.flow, record.version))
+
+
+@get("/api/v1/runs/{id}/logs", shapes.Listed[shapes.LogLine])
+async def logs(call: Call) -> Any:
+    """What happened in a run, in order: steps that began, failed and ended, and what `log` steps said."""
+    loaded = await load(call, key_of("run", call.params["id"]))
+    entries = [(e.started or e.at, e) for e in index(loaded.journal).values()]
+    lines = [line for _, entry in sorted(entries, key=lambda pair: pair[0]) if (line := _line(entry)) is not None]
+    return {"items": lines, "next": None}
+
+
+def _line(entry: Entry) -> dict[str, Any] | None:
+    path, _, what = entry.key.partition("#")
+    at, step = to_iso(entry.at), path or None
+    output = entry.value
+    if what == "" and isinstance(output, dict) and {"level", "message"} <= output.keys():
+        return {
+            "at": at,
+            "level": str(output["level"]),
+            "step": step,
+            "message": str(output["message"]),
+            "fields": output.get("fields"),
+        }
+    if what == "cancel":
+        return {"at": at, "level": "warning", "step": None, "message": f"cancelled: {entry.value}"}
+    if what == "attempt" and entry.error is not None:
+        return {
+            "at": at,
+            "level": "warning",
+            "step": step,
+            "message": f"attempt {entry.attempt} failed ({entry.error.kind}): {entry.error.message}",
+        }
+    if what:
+        return None
+    subject = f"step {path}" if path else "the run"
+    if entry.error is not None:
+        return {
+            "at": at,
+            "level": "error",
+            "step": step,
+            "message": f"{subject} {entry.status} ({entry.error.kind}): {entry.error.message}",
+        }
+    return {"at": at, "level": "info", "step": step, "message": f"{subject} {entry.status}"}
+
+
+async def _after(call: Call, key: int) -> dict[str, str]:
+    """The run as it is after a command."""
+    live = call.engine.executor.live.get(key)
+    record: Run | None = live.record_ if live is not None else await call.engine.history.run(key)
+    status = record.status.value if record is not None else RunStatus.PENDING.value
+    return {"id": ids.to_text("run", key), "status": status}
+
+
+@post("/api/v1/runs/{id}/cancel", shapes.RunRef, body=Reason, optional=True, status=202)
+async def cancel(call: Call) -> Any:
+    """Stop a run in whatever unfinished state it is; its `finally` steps run."""
+    key = key_of("run", call.params["id"])
+    await call.engine.control.cancel(key, call.body.reason)
+    return await _after(call, key)
+
+
+@post("/api/v1/runs/{id}/pause", shapes.RunRef, status=202)
+async def pause(call: Call) -> Any:
+    """Let a run stop before its next step."""
+    key = key_of("run", call.params["id"])
+    await call.engine.control.pause(key)
+    return await _after(call, key)
+
+
+@post("/api/v1/runs/{id}/resume", shapes.RunRef, status=202)
+async def resume(call: Call) -> Any:
+    """Let a paused run go on."""
+    key = key_of("run", call.params["id"])
+    await call.engine.control.resume(key)
+    return await _after(call, key)
+
+
+@post("/api/v1/runs/{id}/retry", shapes.RunRef, status=202)
+async def retry(call: Call) -> Any:
+    """Take up a failed or cancelled run from the step at which it failed."""
+    key = key_of("run", call.params["id"])
+    await call.engine.control.retry(key)
+    return await _after(call, key)
+
+
+@post("/api/v1/runs/{id}/fork", shapes.RunRef, body=Fork, optional=True, status=201)
+async def fork(call: Call) -> Any:
+    """A new run like this one, from a step on or from the beginning with other data."""
+    body: Fork = call.body
+    key = key_of("run", call.params["id"])
+    forked = await call.engine.control.fork(key, body.step, data=body.data, latest=body.latest)
+    new = ids.from_text("run", forked)
+    if new is None:
+        raise InvalidError(f"{forked!r} is no run")
+    return await _after(call, new)
+
+
+LINES = (runs, run, logs, cancel, pause, resume, retry, fork)

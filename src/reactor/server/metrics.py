@@ -1,0 +1,121 @@
+"""What the engine does, in numbers: for the API, and for Prometheus.
+
+Format: https://prometheus.io/docs/instrumenting/exposition_formats/
+Every label has a fixed set of values; flows and paths are none, so there are never more series than lines here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import reactor
+from reactor.engine.engine import Engine
+from reactor.model.clock import to_iso
+from reactor.model.states import RunStatus, TriggerState
+from reactor.server.ingest import Ingest
+from reactor.server.stream import Stream
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_LIVE = (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
+_PATIENCE = 2.0
+Labels = Mapping[str, str]
+
+
+def memory() -> int:
+    """Resident bytes of this process; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * _PAGE
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+async def counts(engine: Engine) -> dict[str, int]:
+    """Live runs by status, and events and runs in all; empty when the store does not answer in time."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await engine.history.counts()
+    except TimeoutError:
+        return {}
+
+
+async def figures(engine: Engine) -> dict[str, Any]:
+    """The engine in numbers, as the API shows it."""
+    found, committer = await counts(engine), engine.executor.committer
+    return {
+        "version": reactor.__version__,
+        "started_at": to_iso(engine.started_at) if engine.started_at else None,
+        "ready": engine.ready,
+        "trouble": str(committer.broken) if committer.broken is not None else committer.trouble,
+        "events": {
+            "stored": found.get("events", 0),
+            "accepted": engine.intake.accepted,
+            "duplicates": engine.intake.duplicates,
+            "refused": engine.intake.refused,
+        },
+        "runs": {
+            "stored": found.get("runs", 0),
+            "finished": engine.executor.finished,
+            "failed": engine.executor.failed,
+            **{status.value: found.get(status.value, 0) for status in _LIVE},
+        },
+        "live": len(engine.executor.live),
+        "queued": committer.queued,
+        "commits": committer.commits,
+        "triggers": _triggers(engine),
+        "memory": memory(),
+    }
+
+
+def _triggers(engine: Engine) -> dict[str, int]:
+    found = dict.fromkeys((state.value for state in TriggerState), 0)
+    for status in engine.triggers.status():
+        found[status.state.value] += 1
+    return found
+
+
+async def text(engine: Engine, ingest: Ingest, stream: Stream) -> str:
+    """Everything for Prometheus."""
+    lines: list[str] = []
+    _add(lines, "build_info", "gauge", "The program.", [({"version": reactor.__version__}, 1)])
+    _add(lines, "ready", "gauge", "1 while events are taken.", [({}, int(engine.ready))])
+    _add(lines, "process_resident_memory_bytes", "gauge", "Memory of the process.", [({}, memory())])
+    refused = [({"status": str(status)}, number) for status, number in sorted(ingest.refused.items())]
+    _add(lines, "http_refused_total", "counter", "Requests for ingest that were refused.", refused)
+    _add(lines, "stream_listeners", "gauge", "Listeners of the event stream.", [({}, stream.listeners)])
+    if hasattr(engine, "executor"):
+        _engine(lines, engine, await counts(engine))
+    return "\n".join(lines) + "\n"
+
+
+def _engine(lines: list[str], engine: Engine, found: Mapping[str, int]) -> None:
+    intake, executor, committer = engine.intake, engine.executor, engine.executor.committer
+    _add(lines, "events_accepted_total", "counter", "Events committed since the start.", [({}, intake.accepted)])
+    _add(lines, "events_duplicate_total", "counter", "Events that had been accepted before.", [({}, intake.duplicates)])
+    _add(lines, "events_refused_total", "counter", "Events refused for want of room or store.", [({}, intake.refused)])
+    _add(lines, "runs_finished_total", "counter", "Runs that ended since the start.", [({}, executor.finished)])
+    _add(lines, "runs_failed_total", "counter", "Of these, the failed ones.", [({}, executor.failed)])
+    live = [({"status": status.value}, found[status.value]) for status in _LIVE if status.value in found]
+    _add(lines, "runs_live", "gauge", "Unfinished runs in the store.", live)
+    _add(lines, "runs_in_memory", "gauge", "Runs in memory.", [({}, len(executor.live))])
+    _add(lines, "queue_events", "gauge", "Events that wait for a commit.", [({}, committer.queued)])
+    _add(lines, "commits_total", "counter", "Transactions since the start.", [({}, committer.commits)])
+    trouble = int(committer.trouble is not None or committer.broken is not None)
+    _add(lines, "commit_trouble", "gauge", "1 while the store cannot write.", [({}, trouble)])
+    by_state = [({"state": state}, number) for state, number in _triggers(engine).items()]
+    _add(lines, "triggers", "gauge", "Triggers by state.", by_state)
+
+
+def _add(lines: list[str], name: str, kind: str, doc: str, samples: Iterable[tuple[Labels, int]]) -> None:
+    lines += [f"# HELP reactor_{name} {doc}", f"# TYPE reactor_{name} {kind}"]
+    for labels, value in samples:
+        shown = ",".join(f'{key}="{_escaped(text_)}"' for key, text_ in labels.items())
+        lines.append(f"reactor_{name}{{{shown}}} {value}" if shown else f"reactor_{name} {value}")
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

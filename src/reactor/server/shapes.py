@@ -1,0 +1,287 @@
+"""The shapes of the API's JSON, for OpenAPI and for the tests that hold the answers to them."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+_T = TypeVar("_T")
+
+
+class Shape(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A JSON map with these members and no others."""
+
+
+class Listed(msgspec.Struct, Generic[_T], kw_only=True, forbid_unknown_fields=True):
+    """One page of a list."""
+
+    items: list[_T]
+    next: str | None
+    """Give it as `cursor` for the page that follows; null: there is none."""
+
+
+class StartedRun(Shape):
+    """A run that an event started."""
+
+    id: str
+    flow: str
+
+
+class ReceiptShape(Shape):
+    """The event is committed, and so are these runs."""
+
+    event_id: str
+    runs: list[StartedRun]
+    duplicate: bool
+    """It had been accepted before; nothing was started."""
+
+
+class ErrorShape(Shape):
+    """Why a run or step failed."""
+
+    kind: str
+    message: str
+    step: str | None
+    data: Any = None
+
+
+class RunRow(Shape):
+    """A run in a list."""
+
+    id: str
+    flow: str
+    version: int
+    status: str
+    event_id: str | None
+    trigger: str | None
+    parent_id: str | None
+    forked_from: str | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    wake_at: str | None
+    waiting_for: str | None
+    error: ErrorShape | None
+
+
+class StepShape(Shape):
+    """One step of a run."""
+
+    path: str
+    name: str
+    action: str | None
+    status: str
+    attempts: int
+    started_at: str | None
+    finished_at: str | None
+    input: Any
+    output: Any
+    error: ErrorShape | None
+
+
+class RunWhole(RunRow):
+    """One run with its steps."""
+
+    inputs: Any
+    output: Any
+    steps: list[StepShape]
+
+
+class RunExplained(RunRow):
+    """What a run is doing or waiting for."""
+
+    explanation: str
+    steps: list[StepShape]
+
+
+class LogLine(Shape):
+    """Something that happened in a run."""
+
+    at: str
+    level: str
+    step: str | None
+    message: str
+    fields: Any = None
+
+
+class RunRef(Shape):
+    """A run as it is after a command."""
+
+    id: str
+    status: str
+
+
+class EventRow(Shape):
+    """An event in a list."""
+
+    id: str
+    source_id: str
+    type: str
+    source: str
+    subject: str | None
+    time: str
+    size: int
+
+
+class Verdict(Shape):
+    """Whether an event started a flow, and why or why not."""
+
+    flow: str
+    trigger: str | None
+    started: bool
+    rule: str
+    reason: str
+    run_id: str | None
+
+
+class EventExplained(Shape):
+    """An event and every flow's verdict."""
+
+    event: EventRow
+    flows: list[Verdict]
+
+
+class EventWhole(Shape):
+    """One event with its data and what came of it."""
+
+    id: str
+    source_id: str
+    type: str
+    source: str
+    subject: str | None
+    time: str
+    data: Any
+    metadata: dict[str, Any]
+    causes: list[str]
+    to: list[str]
+    matches: list[Verdict]
+
+
+class TriggerShape(Shape):
+    """One trigger: whether it really listens."""
+
+    key: str
+    flow: str
+    kind: str
+    state: str
+    reason: str
+    since: str | None
+    last_event_at: str | None
+    events: int
+    errors: int
+    last_error: str
+    lag: int | None
+    next_at: str | None
+
+
+class FileProblem(Shape):
+    """What is wrong in a file of flows."""
+
+    file: str | None
+    line: int | None
+    column: int | None
+    severity: str
+    rule: str | None
+    message: str
+    suggestion: str | None
+    """What was probably meant."""
+
+
+class FlowRow(Shape):
+    """A flow in a list."""
+
+    name: str
+    description: str
+    labels: dict[str, str]
+    version: int
+    enabled: bool
+    file: str | None
+    triggers: list[TriggerShape]
+    problems: list[FileProblem]
+
+
+class FlowWhole(FlowRow):
+    """One flow with its text."""
+
+    yaml: str
+    inputs: dict[str, Any] | None
+    steps: list[str]
+
+
+class VersionRow(Shape):
+    """A version of a flow."""
+
+    flow: str
+    version: int
+    digest: str
+    file: str | None
+    created_at: str
+    current: bool
+
+
+class VersionWhole(VersionRow):
+    """A version with its text."""
+
+    yaml: str
+
+
+class TriggerConfig(Shape):
+    """What a trigger listens to."""
+
+    key: str
+    kind: str
+    config: dict[str, Any]
+    if_: str | None = msgspec.field(name="if")
+
+
+class FlowExplained(Shape):
+    """What starts a flow, and what of it is alive."""
+
+    flow: str
+    version: int
+    enabled: bool
+    triggers: list[TriggerConfig]
+    if_: str | None = msgspec.field(name="if")
+    unless: str | None
+    live_runs: list[RunRow]
+
+
+class Validated(Shape):
+    """What is wrong with a text."""
+
+    valid: bool
+    problems: list[FileProblem]
+
+
+class Figures(Shape):
+    """The engine in numbers."""
+
+    version: str
+    started_at: str | None
+    ready: bool
+    trouble: str | None
+    """Why the store cannot write now."""
+    events: dict[str, int]
+    runs: dict[str, int]
+    live: int
+    queued: int
+    commits: int
+    triggers: dict[str, int]
+    memory: int
+    """Bytes of the process."""
+
+
+class Link(Shape):
+    """Signs one browser in, once."""
+
+    url: str
+
+
+class ProblemShape(msgspec.Struct, kw_only=True, rename={"type_": "type"}):
+    """A refusal (RFC 9457). Some have more members, such as `line` and `column`."""
+
+    type_: str
+    title: str
+    status: int
+    detail: str

@@ -46,7 +46,7 @@ DUE = _joined(
 )
 LIVE = _joined("key", "FROM runs INDEXED BY runs_by_status WHERE status = ? AND key > ? ORDER BY key LIMIT ?")
 
-_REST = """ AND key < :below AND key >= :since AND key < :until
+_REST = """ AND key < :below AND key >= :since
  AND (:statuses IS NULL OR +status IN (SELECT value FROM json_each(:statuses)))
  AND (:origins IS NULL OR +origin IN (SELECT value FROM json_each(:origins)))
  AND (:parent IS NULL OR +parent_key = :parent) AND (:event IS NULL OR +event_key = :event)
@@ -61,7 +61,7 @@ PAGE_LATE = _joined(
     f"FROM runs INDEXED BY runs_late WHERE event_key = :one AND key - event_key NOT BETWEEN 0 AND {LATE}" + _REST,
 )
 
-_EVENT_REST = """ AND key < :below AND key >= :since AND key < :until
+_EVENT_REST = """ AND key < :below AND key >= :since
  AND (:type IS NULL OR +type = :type) AND (:source IS NULL OR +source = :source) ORDER BY key DESC LIMIT :limit"""
 EVENTS_ALL = _joined(EVENT_ROW_JSON, "FROM events NOT INDEXED WHERE 1" + _EVENT_REST)
 EVENTS_BY_TYPE = _joined(EVENT_ROW_JSON, "FROM events INDEXED BY events_by_type WHERE type = :type" + _EVENT_REST)

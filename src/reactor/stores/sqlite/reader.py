@@ -256,10 +256,11 @@ def _list(keys: Sequence[int]) -> str:
 
 def _window(since: Instant | None, until: Instant | None, below: int | None, limit: int) -> dict[str, Any]:
     """Times as ranges of keys: a key tells when it was made."""
+    # One upper bound: of two, SQLite would start at the one that it meets first and read down to the other.
+    end = queries.MAX_KEY if until is None else first_at(until)
     return {
         "since": 0 if since is None else first_at(since),
-        "until": queries.MAX_KEY if until is None else first_at(until),
-        "below": queries.MAX_KEY if below is None else below,
+        "below": end if below is None else min(end, below),
         "limit": max(limit, 0),
     }
 

@@ -1,0 +1,1 @@
+"""Other spellings of flows and expressions, read into our own."""

@@ -179,5 +179,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     on_failure: tuple[Step, ...] = ()
     dedupe: Dedupe | None = None
     timezone: str = "UTC"
+    connections: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    """Settings to reach systems, by name, as written: `{{ secrets.X }}` in them is filled in when they are used."""
     legacy: bool = False
     """Written for the older Go engine: missing fields are empty, `if` is rendered text."""

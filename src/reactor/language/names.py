@@ -1,0 +1,201 @@
+"""Which names an expression may read at its place, asked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from reactor.language.problems import closest, listed
+
+FUNCTIONS = ("now", "uuid", "random")
+RUN_NAMES = frozenset({"event", "inputs", "steps", "vars", "run", "flow", "env", *FUNCTIONS})
+"""What a step's expressions see."""
+LEGACY_NAMES = frozenset({"response", "variables"})
+EVENT_NAMES = frozenset({"event", "env"})
+"""What is known before there is a run: conditions of triggers and of the flow."""
+ONLY_EVENT = frozenset({"event"})
+"""For ids and dedupe keys: the same event gives the same key, wherever and whenever."""
+SETTING_NAMES = frozenset({"secrets", "env"})
+"""What settings of connections see."""
+
+_ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "event": ("id", "type", "source", "subject", "time", "data", "metadata", "payload", "timestamp"),
+    "run": ("id", "started_at", "version"),
+    "flow": ("name", "version", "labels"),
+}
+STEP_ATTRIBUTES = ("output", "status", "error", "attempts")
+_ELSEWHERE = {
+    "secrets": "`secrets` may be read only in the parameters of an action (`with`), so that no journal keeps them",
+    "error": "`error` is known only in `on_error`, `finally`, `on_failure` and `retry.if`",
+    "attempt": "`attempt` is known only in `retry.if`; elsewhere read `steps.NAME.attempts`",
+    "output": "`output` is known only behind the step's own `output:`; elsewhere read `steps.NAME.output`",
+    "item": "`item` belongs to `for_each`, which this version of Reactor does not run yet",
+    "index": "`index` belongs to `for_each`, which this version of Reactor does not run yet",
+    "branches": "`branches` belongs to `parallel`, which this version of Reactor does not run yet",
+    "state": "`state` is part of the language but this version of Reactor does not run it yet",
+    "received": "`received` belongs to `wait_for`, which this version of Reactor does not run yet",
+    "events": "`events` belongs to `batch`, which this version of Reactor does not run yet",
+}
+_BEFORE_RUN = frozenset({*RUN_NAMES, *FUNCTIONS})
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that cannot be read here."""
+
+    rule: str
+    message: str
+    path: tuple[str, ...]
+    """Up to and with the name that is wrong."""
+    severity: str = "error"
+    suggestion: str | None = None
+    allowed: tuple[str, ...] = ()
+
+
+class StepNames:
+    """The steps of one list (with the blocks in it), and which of them have run."""
+
+    def __init__(self, later: Iterable[tuple[str, int]] = (), outer: StepNames | None = None) -> None:
+        self._later = dict(later)
+        self._done: dict[str, int] = {}
+        self._outer = outer
+        self.current: list[str] = []
+        """Names of the steps that are being read, outermost first."""
+
+    def finish(self, name: str) -> None:
+        """What follows may read this step."""
+        self._done[name] = self._later.pop(name, 0)
+
+    def find(self, name: str) -> tuple[bool, int] | None:
+        """(whether it has run, its line), from here outwards; None: there is no such step."""
+        if name in self._done:
+            return True, self._done[name]
+        if self._outer is not None:
+            found = self._outer.find(name)
+            if found is not None and found[0]:
+                return found
+        else:
+            found = None
+        return (False, self._later[name]) if name in self._later else found
+
+    def is_around(self, name: str) -> bool:
+        """Whether the expression stands inside this step."""
+        return name in self.current or (self._outer is not None and self._outer.is_around(name))
+
+    def known(self) -> list[str]:
+        """The steps that have run."""
+        return [*self._done, *(self._outer.known() if self._outer else ())]
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What expressions see at one place."""
+
+    names: frozenset[str]
+    steps: StepNames | None = None
+    inputs: tuple[str, ...] | None = None
+    """Names of the flow's inputs; None: not known."""
+    closed: bool = False
+    """Whether there can be no other inputs."""
+    place: str = "here"
+
+    def plus(self, *names: str) -> Scope:
+        """The same with more names."""
+        return msgspec.structs.replace(self, names=self.names.union(names)) if names else self
+
+    def inside(self, steps: StepNames) -> Scope:
+        """The same, in another list of steps."""
+        return msgspec.structs.replace(self, steps=steps)
+
+
+def check(path: tuple[str, ...], scope: Scope) -> Finding | None:
+    """What is wrong with a path (`("steps", "charge", "output")`). `vars` are asked when all of them are known."""
+    top = path[0]
+    if top not in scope.names:
+        return _unknown_top(top, scope)
+    asked = _CHECKS.get(top)
+    return asked(path, scope) if asked is not None and len(path) > 1 else None
+
+
+def _unknown_top(name: str, scope: Scope) -> Finding:
+    allowed = tuple(sorted(scope.names))
+    if name in _ELSEWHERE:
+        return Finding(rule="not-here", message=_ELSEWHERE[name], path=(name,), allowed=allowed)
+    if name in _BEFORE_RUN:
+        message = f"`{name}` is not known {scope.place}; there is {listed(allowed)}"
+        return Finding(rule="not-here", message=message, path=(name,), allowed=allowed)
+    meant = closest(name, allowed)
+    if meant is None and scope.steps is not None and scope.steps.find(name):
+        meant = f"steps.{name}"
+    hint = (
+        f"did you mean `{meant}`?" if meant else f"there is {listed(allowed)}; put quotes around it if a text is meant"
+    )
+    message = f"there is no `{name}` {scope.place}; {hint}"
+    return Finding(rule="unknown-name", message=message, path=(name,), suggestion=meant, allowed=allowed)
+
+
+def _check_step(path: tuple[str, ...], scope: Scope) -> Finding | None:
+    name, steps = path[1], scope.steps or StepNames()
+    found = steps.find(name)
+    if found is None:
+        return _unknown_step(name, steps)
+    ran, line = found
+    if not ran:
+        if steps.is_around(name):
+            message = f"step `{name}` has not finished here: this stands inside it; its error is `error`"
+        else:
+            message = f"step `{name}` (line {line}) has not run yet here; move it in front, or read an earlier step"
+        return Finding(rule="not-run-yet", message=message, path=path[:2], allowed=tuple(sorted(steps.known())))
+    if len(path) > 2 and path[2] not in STEP_ATTRIBUTES:
+        meant = closest(path[2], STEP_ATTRIBUTES) or f"output.{path[2]}"
+        message = f"a step has {listed(STEP_ATTRIBUTES)}, not `{path[2]}`; did you mean `steps.{name}.{meant}`?"
+        return Finding(rule="unknown-name", message=message, path=path[:3], suggestion=meant, allowed=STEP_ATTRIBUTES)
+    return None
+
+
+def _unknown_step(name: str, steps: StepNames) -> Finding:
+    known = tuple(sorted(steps.known()))
+    meant = closest(name, known) or next((k for k in known if k.startswith(f"{name}-")), None)
+    if meant is not None and "-" in meant and meant.startswith(name):
+        hint = f"; did you mean `steps['{meant}']`? (a `-` in a name needs brackets)"
+    elif meant is not None:
+        hint = f"; did you mean `{meant}`?"
+    else:
+        hint = f"; before this come {listed(known)}" if known else "; no step comes before this"
+    message = f"there is no step `{name}`{hint}"
+    return Finding(rule="unknown-step", message=message, path=("steps", name), suggestion=meant, allowed=known)
+
+
+def _check_inputs(path: tuple[str, ...], scope: Scope) -> Finding | None:
+    if scope.inputs is None or path[1] in scope.inputs:
+        return None
+    meant = closest(path[1], scope.inputs)
+    hint = f"did you mean `{meant}`?" if meant else f"it names {listed(scope.inputs) or 'none'}"
+    message = f"the flow's `inputs` name no `{path[1]}`; {hint}"
+    severity = "error" if scope.closed else "warning"
+    return Finding(
+        rule="unknown-input", message=message, path=path[:2], severity=severity, suggestion=meant, allowed=scope.inputs
+    )
+
+
+def _check_attribute(path: tuple[str, ...], _scope: Scope) -> Finding | None:
+    allowed = _ATTRIBUTES[path[0]]
+    if path[1] in allowed:
+        return None
+    meant = closest(path[1], allowed)
+    if meant is None and path[0] == "event":
+        meant = f"data.{path[1]}"
+    hint = f"did you mean `{path[0]}.{meant}`?" if meant else f"it has {listed(allowed)}"
+    message = f"`{path[0]}` has no `{path[1]}`; {hint}"
+    severity = "error" if path[0] == "event" else "warning"
+    return Finding(
+        rule="unknown-name", message=message, path=path[:2], severity=severity, suggestion=meant, allowed=allowed
+    )
+
+
+_CHECKS: dict[str, Callable[[tuple[str, ...], Scope], Finding | None]] = {
+    "steps": _check_step,
+    "inputs": _check_inputs,
+    "event": _check_attribute,
+    "run": _check_attribute,
+    "flow": _check_attribute,
+}

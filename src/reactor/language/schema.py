@@ -1,0 +1,297 @@
+"""JSON Schema 2020-12 of flows, for editors and other tools: made from `keys` and from what is installed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from reactor.language.keys import (
+    FLOW_KEYS,
+    LATER,
+    NAME,
+    OWN_NAMES,
+    STEP_KEYS,
+    STEP_NAME,
+    TRIGGER_KEYS,
+    VERBS,
+    Key,
+)
+from reactor.sdk import Action, Catalog, Trigger
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+ID = "urn:reactor:schema:flow:1"
+"""`$id` of the published schema."""
+Schema = dict[str, Any]
+TEMPLATE: Schema = {"type": "string", "pattern": r"\{\{|\{%"}
+_DURATION = (
+    r"^\s*((\d+(\.\d+)?(ms|s|m|h|d|w))+|\d+(\.\d+)?"
+    r"|P(?=[\dT])(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?)\s*$"
+)
+_REF = "#/$defs/"
+
+
+def flow_schema(catalog: Catalog) -> Schema:
+    """The schema of a flow with these actions and triggers."""
+    definitions: Schema = {
+        "template": TEMPLATE,
+        "duration": {
+            "anyOf": [{"type": "string", "pattern": _DURATION}, {"type": "number", "minimum": 0}, _ref("template")]
+        },
+        "steps": {"type": "array", "minItems": 1, "items": _ref("step")},
+    }
+    params = _structs(catalog, definitions)
+    definitions["step"] = _step(catalog, params)
+    definitions["trigger"] = _trigger(catalog, params)
+    return {
+        "$schema": DRAFT,
+        "$id": ID,
+        "title": "Reactor flow",
+        "type": "object",
+        "properties": {key.name: _property(key) for key in FLOW_KEYS if not key.later},
+        "anyOf": [{"required": ["name", "steps"]}, {"required": ["workflow"]}],
+        "not": {"required": ["steps", "workflow"]},
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": _REF + name}
+
+
+def _property(key: Key) -> Schema:
+    """One key: its shape, its doc and an example."""
+    shape = _SHAPES[key.shape.kind](key)
+    schema: Schema = {"description": key.doc, **shape}
+    if key.example:
+        schema["markdownDescription"] = f"{key.doc}\n\n```yaml\n{key.name}: {key.example}\n```"
+    return schema
+
+
+def _map(key: Key) -> Schema:
+    required = [inner.name for inner in key.shape.keys if inner.required]
+    schema: Schema = {
+        "type": "object",
+        "properties": {inner.name: _property(inner) for inner in key.shape.keys},
+        "additionalProperties": False,
+    }
+    return {**schema, "required": required} if required else schema
+
+
+def _bounds(kind: str) -> Callable[[Key], Schema]:
+    def make(key: Key) -> Schema:
+        schema: Schema = {"type": kind}
+        if key.shape.least is not None:
+            schema["minimum"] = key.shape.least
+        if key.shape.most is not None:
+            schema["maximum"] = key.shape.most
+        return schema
+
+    return make
+
+
+def _always(schema: Schema) -> Callable[[Key], Schema]:
+    return lambda _key: schema
+
+
+_TEXT: Schema = {"type": ["string", "number"]}
+_SHAPES: dict[str, Callable[[Key], Schema]] = {
+    "any": _always({}),
+    "text": _always(_TEXT),
+    "template": _always(_TEXT),
+    "flag": _always({"type": "boolean"}),
+    "number": _bounds("number"),
+    "whole": _bounds("integer"),
+    "word": lambda key: {"enum": list(key.shape.words)},
+    "texts": _always({"anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _TEXT}]}),
+    "labels": _always({"type": "object", "additionalProperties": _TEXT}),
+    "name": _always({"type": "string", "pattern": f"^{NAME}$"}),
+    "step_name": _always({"type": "string", "pattern": f"^{STEP_NAME}$"}),
+    "flow_name": _always({"type": "string", "pattern": f"^{NAME}$"}),
+    "action": _always({"type": "string"}),
+    "duration": _always(_ref("duration")),
+    "span": _always({"type": ["string", "number"], "not": _ref("template")}),
+    "zone": _always({"type": "string"}),
+    "condition": _always({"type": ["string", "boolean"]}),
+    "expression": _always({"type": "string"}),
+    "result": _always({}),
+    "value": _always({}),
+    "names": _always({"type": "object", "minProperties": 1}),
+    "schema": _always({"type": "object"}),
+    "connections": _always(
+        {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["type"],
+                "properties": {"type": {"type": "string"}},
+            },
+        }
+    ),
+    "steps": _always(_ref("steps")),
+    "triggers": _always({"anyOf": [_ref("trigger"), {"type": "array", "minItems": 1, "items": _ref("trigger")}]}),
+    "retry": lambda key: {"anyOf": [_map(key), {"type": "integer", "minimum": 1}, {"const": "none"}]},
+    "dedupe": _map,
+    "wait": lambda key: {"anyOf": [_map(key), _ref("duration")]},
+    "emit": _map,
+    "fail": lambda key: {"anyOf": [{"type": "string"}, {**_map(key), "minProperties": 1}]},
+}
+
+
+# --- what connectors declare ---------------------------------------------------------------------------------------
+
+
+def _structs(catalog: Catalog, definitions: Schema) -> dict[type, Schema]:
+    """The schemas of all parameters and configurations; what they share goes to the definitions."""
+    structs = [action.params for action in catalog.actions.values()]
+    structs += [trigger.config for trigger in catalog.triggers.values()]
+    unique = list(dict.fromkeys(structs))
+    made, shared = msgspec.json.schema_components(unique, schema_hook=lambda _kind: {}, ref_template=_REF + "{name}")
+    names = {name: re.sub(r"[^A-Za-z0-9_.-]", "_", name) for name in shared}
+    params = {action.params for action in catalog.actions.values()}
+    open_names = _reachable([schema for struct, schema in zip(unique, made, strict=True) if struct in params], shared)
+    for name, schema in shared.items():
+        ready = _renamed(schema, names)
+        definitions[names[name]] = _with_templates(ready) if name in open_names else ready
+    return {
+        struct: definitions[names[schema["$ref"].removeprefix(_REF)]]
+        for struct, schema in zip(unique, made, strict=True)
+    }
+
+
+def _reachable(schemas: Iterable[Any], shared: dict[str, Any]) -> set[str]:
+    found: set[str] = set()
+    stack = list(schemas)
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            name = str(value.get("$ref", "")).removeprefix(_REF)
+            if name in shared and name not in found:
+                found.add(name)
+                stack.append(shared[name])
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+    return found
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: f"{_REF}{names.get(item.removeprefix(_REF), item)}" if key == "$ref" else _renamed(item, names)
+            for key, item in value.items()
+        }
+    return [_renamed(item, names) for item in value] if isinstance(value, list) else value
+
+
+def _with_templates(schema: Any) -> Any:
+    """Wherever a value may stand, a text with `{{ }}` may stand too."""
+    if not isinstance(schema, dict):
+        return schema
+    made = dict(schema)
+    for word in ("properties", "additionalProperties", "items", "prefixItems"):
+        if word not in made or made[word] in (True, False):
+            continue
+        inner = made[word]
+        if word == "properties":
+            made[word] = {name: _or_template(item) for name, item in inner.items()}
+        elif isinstance(inner, list):
+            made[word] = [_or_template(item) for item in inner]
+        else:
+            made[word] = _or_template(inner)
+    if "anyOf" in made:
+        made["anyOf"] = [_with_templates(item) for item in made["anyOf"]]
+    return made
+
+
+def _or_template(schema: Schema) -> Schema:
+    described: Schema = {name: schema[name] for name in ("description", "default") if name in schema}
+    bare = {name: item for name, item in schema.items() if name not in described}
+    return {**described, "anyOf": [_with_templates(bare), _ref("template")]} if bare else schema
+
+
+def _step(catalog: Catalog, params: dict[type, Schema]) -> Schema:
+    able = [verb for verb in VERBS if not verb.later]
+    properties = {key.name: _property(key) for key in (*STEP_KEYS, *able) if not key.later}
+    properties["action"] = {**properties["action"], "enum": sorted(catalog.actions)}
+    properties["with"] = {"type": ["object", "null"]}
+    others = [name for name in (verb.name for verb in able) if name != "action"]
+    rules: list[Schema] = [_for_action(action, params[action.params]) for action in catalog.actions.values()]
+    call = {"required": ["call"]}
+    rules.append({"if": call, "then": {"properties": {"wait": {"const": True}}}})
+    rules.append({"if": {"anyOf": [{"required": ["action"]}, call]}, "else": {"properties": {"with": False}}})
+    return {
+        "type": "object",
+        "properties": properties,
+        "allOf": rules,
+        "oneOf": [
+            {"required": ["action"]},
+            *({"required": [name]} for name in others if name not in ("call", "wait")),
+            call,
+            {"required": ["wait"], "not": call},
+        ],
+        "unevaluatedProperties": False,
+        **_refused((*STEP_KEYS, *VERBS)),
+    }
+
+
+def _refused(keys: Iterable[Key]) -> Schema:
+    """Keys of the language that this version does not run: named, so that an editor can say why."""
+    return {"$comment": "; ".join(LATER.format(name=key.name) for key in keys if key.later)}
+
+
+def _for_action(action: Action, schema: Schema) -> Schema:
+    """What follows when a step calls this action: its parameters under `with`, or beside it."""
+    given = schema.get("properties", {})
+    opened = action.open_params is not None
+    beside = {name: item for name, item in given.items() if name not in OWN_NAMES}
+    inside = {**schema, "required": []}
+    if opened:
+        inside["additionalProperties"] = True
+    then: Schema = {"description": action.doc, "properties": {**beside, "with": {"anyOf": [inside, {"type": "null"}]}}}
+    if opened:
+        then["additionalProperties"] = True
+    needed = [
+        {
+            "anyOf": [
+                {"required": [name]},
+                {"required": ["with"], "properties": {"with": {"type": "object", "required": [name]}}},
+            ]
+        }
+        for name in schema.get("required", ())
+    ]
+    if needed:
+        then["allOf"] = needed
+    return {"if": {"required": ["action"], "properties": {"action": {"const": action.name}}}, "then": then}
+
+
+def _trigger(catalog: Catalog, params: dict[type, Schema]) -> Schema:
+    kinds = [_kind(trigger, params[trigger.config]) for trigger in catalog.triggers.values()]
+    older = {
+        "description": "As the older Go engine writes it.",
+        "type": "object",
+        "required": ["event"],
+        "properties": {
+            "event": {"enum": ["http.request", "file.created", "file.modified", "file.deleted", "scheduled"]},
+        },
+        "anyOf": [{"required": ["path"]}, {"required": ["cron"]}],
+    }
+    return {"anyOf": [*kinds, older]}
+
+
+def _kind(trigger: Trigger, schema: Schema) -> Schema:
+    common = {key.name: _property(key) for key in TRIGGER_KEYS}
+    given = schema.get("properties", {})
+    forms: list[Schema] = [{**schema, "required": []}]
+    if trigger.short is not None:
+        forms.append(given.get(trigger.short, {}))
+    return {
+        "description": trigger.doc,
+        "type": "object",
+        "required": [trigger.kind],
+        "properties": {**given, **common, trigger.kind: {"description": trigger.doc, "anyOf": forms}},
+        "additionalProperties": False,
+    }

@@ -1,1 +1,1 @@
-"""`reactor …`"""
+"""The command line: `reactor …`, one small module a group of commands."""

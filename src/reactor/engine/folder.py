@@ -12,19 +12,19 @@ import contextlib
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
 
 import msgspec
 
 from reactor.engine.flows import FlowBook
+from reactor.language.folder import is_flow_file
+from reactor.language.loader import Loaded
+from reactor.language.problems import Problem
 from reactor.model.errors import InvalidError, ReactorError, StoreError
 from reactor.model.flow import Flow
 
 _log = logging.getLogger("reactor.flows")
-SUFFIXES = (".yaml", ".yml")
-TEST_SUFFIXES = (".test.yaml", ".test.yml")
 LARGEST = 2 << 20
 """Bytes of one file."""
 MOST = 100_000
@@ -42,30 +42,6 @@ Sign = tuple[int, int, int, int]
 """Modification time, change time, size, inode: equal signs, same content."""
 
 
-class Taken(Protocol):
-    """What the language makes of one file."""
-
-    @property
-    def flow(self) -> Flow | None:
-        """None when it is broken."""
-        ...
-
-    @property
-    def problems(self) -> Sequence[Any]:
-        """Errors and warnings."""
-        ...
-
-
-class FolderProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with a file or the folder, in a sentence with what to do."""
-
-    file: str
-    message: str
-    severity: str = "error"
-    line: int = 1
-    column: int = 1
-
-
 class _Source(msgspec.Struct):
     """One file as last read."""
 
@@ -74,7 +50,9 @@ class _Source(msgspec.Struct):
     name: str | None = None
     """Of its flow; of the last good one when it is broken now."""
     flow: Flow | None = None
-    problems: list[Any] = msgspec.field(default_factory=list)
+    problems: list[Problem] = msgspec.field(default_factory=list)
+    calls: list[tuple[str, Problem]] = msgspec.field(default_factory=list)
+    """Flows that it calls, each with what is to be said when there is no such flow."""
 
 
 class _Scan(msgspec.Struct):
@@ -94,7 +72,7 @@ class Folder:
         self,
         root: Path,
         book: FlowBook,
-        load: Callable[[str, str], Taken],
+        load: Callable[[str, str], Loaded],
         *,
         shown: str | None = None,
         every: float = 3.0,
@@ -109,9 +87,9 @@ class Folder:
         self._sources: dict[str, _Source] = {}
         self._placed: dict[str, str] = {}
         """Flow → the file it came from."""
-        self._clashes: dict[str, FolderProblem] = {}
-        self._unread: dict[str, FolderProblem] = {}
-        self._failed: FolderProblem | None = None
+        self._clashes: dict[str, Problem] = {}
+        self._unread: dict[str, Problem] = {}
+        self._failed: Problem | None = None
         self._hint = asyncio.Event()
         self._busy = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -124,12 +102,15 @@ class Folder:
     # --- for the others ----------------------------------------------------------------------------------------------
 
     @property
-    def problems(self) -> list[Any]:
+    def problems(self) -> list[Problem]:
         """Everything that is wrong now, by file."""
         found = [self._failed] if self._failed is not None else []
         found += [self._unread[name] for name in sorted(self._unread)]
         for file in sorted({*self._sources, *self._clashes}):
-            found += self._sources[file].problems if file in self._sources else []
+            source = self._sources.get(file)
+            if source is not None:
+                found += source.problems
+                found += [problem for name, problem in source.calls if name not in self._book.current]
             found += [self._clashes[file]] if file in self._clashes else []
         return found
 
@@ -230,13 +211,13 @@ class Folder:
         below: list[tuple[str, str]] = []
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith("."):
+                if entry.name.startswith((".", "_")):
                     continue
                 path = os.path.join(shown, entry.name)  # noqa: PTH118 - ten thousand of them, every few seconds
                 with contextlib.suppress(FileNotFoundError):  # gone between the two calls, or a link into nothing
                     if entry.is_dir():
                         below.append((entry.path, path))
-                    elif entry.name.endswith(SUFFIXES) and not entry.name.endswith(TEST_SUFFIXES):
+                    elif is_flow_file(entry.name):
                         stat = entry.stat()
                         if len(scan.files) >= MOST:
                             raise OSError(f"it has more than {MOST} flows")
@@ -255,14 +236,14 @@ class Folder:
     def _lost(self, error: OSError) -> None:
         if self._failed is None:
             message = f"the folder of flows {self._shown} {_why(error)}; the flows stay as they were until it is back"
-            self._failed = FolderProblem(file=self._shown, message=message)
+            self._failed = Problem(rule="folder", file=self._shown, message=message)
             _log.error("%s", message)
 
     # --- taking over -------------------------------------------------------------------------------------------------
 
     async def _take_in(self, scan: _Scan, changed: list[str], gone: list[str]) -> None:
         self._unread = {
-            name: FolderProblem(file=name, message=f"{name} {why}; what is in it stays as it was")
+            name: Problem(rule="unreadable", file=name, message=f"{name} {why}; what is in it stays as it was")
             for name, why in scan.unread.items()
         }
         for at in range(0, len(changed), _AT_ONCE):
@@ -301,7 +282,7 @@ class Folder:
             source = self._sources[file] = _Source(sign, name=name)
         source.sign = sign
         if isinstance(content, str):
-            source.problems = [FolderProblem(file=file, message=f"{file} {content}")]
+            source.problems = [Problem(rule="unreadable", file=file, message=f"{file} {content}")]
             source.digest = b""
             self._tell(source)
             return
@@ -312,19 +293,22 @@ class Folder:
         try:
             taken = self._load(content.decode("utf-8-sig"), file)
         except UnicodeDecodeError as error:
-            source.problems = [FolderProblem(file=file, message=f"{file} is not UTF-8 text (byte {error.start})")]
+            source.problems = [
+                Problem(rule="unreadable", file=file, message=f"{file} is not UTF-8 text (byte {error.start})")
+            ]
         else:
-            source.problems = list(taken.problems)
+            source.problems = taken.problems
             if taken.flow is not None:
-                source.flow, source.name = taken.flow, taken.flow.name
+                source.flow, source.name, source.calls = taken.flow, taken.flow.name, _calls(taken)
                 return
+            source.name = source.name or taken.name
         self._tell(source)
 
     def _tell(self, source: _Source) -> None:
         stays = f"; flow {source.name} stays as it was" if source.name is not None else ""
         for problem in source.problems:
-            if getattr(problem, "severity", "error") == "error":
-                _log.error("%s:%s: %s%s", problem.file, problem.line, problem.message, stays)
+            if problem.severity == "error":
+                _log.error("%s: %s%s", problem.place, problem.message, stays)
 
     async def _place(self, scan: _Scan) -> None:
         """Let the book have exactly one flow a name, from the file that owns the name."""
@@ -333,7 +317,7 @@ class Folder:
             if source.name is not None:
                 owners.setdefault(source.name, []).append(file)
         before, self._clashes = self._clashes, {}
-        chosen = {name: file for name, files in owners.items() if (file := self._owner(name, files)) is not None}
+        chosen = {name: owner for name, files in owners.items() if (owner := self._owner(name, files)) is not None}
         for clash in self._clashes.values():
             if clash.file not in before:
                 _log.error("%s: %s", clash.file, clash.message)
@@ -365,7 +349,7 @@ class Folder:
         return owner
 
     def _refuse(self, file: str, message: str) -> None:
-        self._clashes[file] = FolderProblem(file=file, message=message)
+        self._clashes[file] = Problem(rule="duplicate-name", file=file, message=message)
 
     async def _take(self, name: str, file: str) -> None:
         source = self._sources[file]
@@ -417,6 +401,14 @@ class Folder:
                 self.listening = False
             self._hint.set()
             await asyncio.sleep(self._every)
+
+
+def _calls(taken: Loaded) -> list[tuple[str, Problem]]:
+    found = []
+    for call in taken.calls:
+        message = f"there is no flow `{call.flow}` to call"
+        found.append((call.flow, taken.source.problem("unknown-flow", message, call.at, severity="warning")))
+    return found
 
 
 def _why(error: OSError) -> str:

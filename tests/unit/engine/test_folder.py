@@ -8,6 +8,7 @@ import pytest
 
 from reactor.engine.flows import FlowBook
 from reactor.engine.folder import Folder
+from reactor.language.problems import Problem
 from reactor.model.errors import InvalidError, StoreBusyError
 from reactor.model.flow import Flow
 
@@ -40,11 +41,11 @@ class FakeStore:
 def load(text, file):
     """A language in one line: the flow's name; a `!` anywhere is an error."""
     if "!" in text:
-        problem = SimpleNamespace(severity="error", file=file, line=1, column=1, message="a ! is not allowed")
-        return SimpleNamespace(flow=None, problems=[problem])
+        problem = Problem(rule="test", file=file, message="a ! is not allowed")
+        return SimpleNamespace(flow=None, problems=[problem], name=None, calls=())
     name = text.split()[0]
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return SimpleNamespace(flow=Flow(name=name, source=text, digest=digest, file=file), problems=[])
+    return SimpleNamespace(flow=Flow(name=name, source=text, digest=digest, file=file), problems=[], calls=())
 
 
 def _no_inputs(schema, values):
@@ -81,7 +82,7 @@ def root(tmp_path):
 async def test_it_reads_the_folder_with_all_below_and_nothing_else(root):
     (root / "sub").mkdir()
     (root / "sub" / "b.yml").write_text("b")
-    for other in ("c.txt", ".d.yaml", "#e.yaml#", "f.yaml~", ".g.yaml.swp", "h.test.yaml", "i.yaml.tmp"):
+    for other in ("c.txt", ".d.yaml", "#e.yaml#", "f.yaml~", ".g.yaml.swp", "h.test.yaml", "i.yaml.tmp", "_j.yaml"):
         (root / other).write_text("x")
     (root / ".git").mkdir()
     (root / ".git" / "j.yaml").write_text("j")

@@ -1,0 +1,336 @@
+"""The wiring: settings → concrete parts, in their order of starting and stopping. No rules here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reactor.engine.engine import Engine, Parts
+from reactor.engine.folder import Folder
+from reactor.engine.limits import Limits
+from reactor.engine.vault import Vault, write_private
+from reactor.language import loader
+from reactor.language.inputs import check_inputs
+from reactor.language.problems import Problem
+from reactor.model import failpoints
+from reactor.model.clock import SystemClock, SystemEntropy
+from reactor.model.errors import ReactorError, SettingsError
+from reactor.model.flow import Flow
+from reactor.plugins import discovery
+from reactor.sdk.http import HttpRoutes
+from reactor.sdk.manifest import Catalog
+from reactor.settings import Settings
+from reactor.stores.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from reactor.server.serve import Running
+
+_log = logging.getLogger("reactor")
+TOKEN_FILE, ADDRESS_FILE = "token", "address"
+INSTANCE = 1
+"""Of one: a SQLite file belongs to a single process."""
+_ENVELOPE = 64 << 10
+"""Bytes of a request around an event's data."""
+_PURGE_EVERY, _PURGE_ROWS, _PURGE_BREATH = 60.0, 500, 0.05
+_OURS = {TOKEN_FILE, "reactor.db", "lock"}
+
+
+class Compiler:
+    """YAML text → flow, with its problems. While the program starts nothing is compiled a second time."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._seen: dict[tuple[str | None, bytes], loader.Loaded] | None = {}
+
+    def load(self, text: str, file: str | None) -> loader.Loaded:
+        """The flow, or None, and what is wrong."""
+        if self._seen is None:
+            return loader.load(text, file=file, catalog=self._catalog)
+        key = (file, hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest())
+        if key not in self._seen:
+            self._seen[key] = loader.load(text, file=file, catalog=self._catalog)
+        return self._seen[key]
+
+    def flow(self, text: str, file: str | None) -> Flow | None:
+        """See `flows.Compile`."""
+        return self.load(text, file).flow
+
+    def problems(self, text: str) -> Sequence[Problem]:
+        """What is wrong with a text that is not in a file."""
+        return loader.load(text, file=None, catalog=self._catalog).problems
+
+    def started(self) -> None:
+        """From now on a text that is seen again is a rarity."""
+        self._seen = None
+
+
+class NoRoutes:
+    """Stands for the HTTP server where there is none: paths may be claimed, nobody calls."""
+
+    def claim(self, methods: tuple[str, ...], path: str, handler: Any) -> Any:
+        """See `HttpRoutes.claim`."""
+        del methods, path, handler
+        return lambda: None
+
+
+class App:
+    """One Reactor: made by `build`, started and stopped once."""
+
+    def __init__(self, settings: Settings, engine: Engine, compiler: Compiler, vault: Vault, broken: list[str]) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.compiler = compiler
+        self.vault = vault
+        self.broken = broken
+        """Plugins that could not be taken in."""
+        self.folder: Folder | None = None
+        self.running: Running | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """Everything that is wrong in the folder of flows now."""
+        return self.folder.problems if self.folder is not None else ()
+
+    async def start(self) -> None:
+        """Open the store, read the flows, listen, take up what was under way: what can be refused comes first.
+
+        Raises:
+            SettingsError: the address cannot be used. StoreError, InvalidError: the data or the flows' folder cannot.
+        """
+        try:
+            await self.engine.open()
+            await self._open_folder()
+            await self._open_doors()
+            await self.engine.start()
+        except BaseException:
+            await self.stop()
+            raise
+        self.compiler.started()
+        if self.folder is not None:
+            self.folder.start()
+        self._tasks.append(asyncio.get_running_loop().create_task(self._purge()))
+
+    async def _open_folder(self) -> None:
+        root = self.settings.workflows
+        if root is None:
+            return
+        self.folder = Folder(
+            root, self.engine.book, self.compiler.load, shown=_shown(root), every=self.settings.rescan / 1000
+        )
+        await self.folder.open()
+
+    async def _open_doors(self) -> None:
+        from reactor.server.config import ServerConfig  # noqa: PLC0415 - `execute` has no server
+        from reactor.server.doors import Doors  # noqa: PLC0415
+        from reactor.server.routes import RouteClaims  # noqa: PLC0415
+        from reactor.server.serve import start  # noqa: PLC0415
+
+        settings = self.settings
+        claims = self.engine.parts.http
+        if not isinstance(claims, RouteClaims):
+            return
+        config = ServerConfig(
+            token=token_of(settings, make=True) or "",
+            token_configured=settings.token is not None,
+            host=settings.host,
+            port=settings.port,
+            ingest_open=settings.ingest_open,
+            hosts=settings.hosts,
+            body_limit=settings.max_body + _ENVELOPE,
+        )
+        doors = Doors(validate=self.compiler.problems, problems=lambda: self.problems)
+        self.running = await start(self.engine, claims, config, doors)
+        address = {"url": self.running.url, "pid": os.getpid()}
+        write_private(settings.data / ADDRESS_FILE, json.dumps(address).encode())
+
+    async def _purge(self) -> None:
+        """Once a minute remove what is older than `retention`, and claims that are over, a little at a time."""
+        store, retention = self.engine.store, self.settings.retention
+        while True:
+            await asyncio.sleep(_PURGE_EVERY)
+            before = self.engine.clock.now() - retention if retention is not None else 0
+            try:
+                gone = 1
+                while gone:
+                    gone = await store.purge(before, _PURGE_ROWS)
+                    await asyncio.sleep(_PURGE_BREATH)
+            except ReactorError as error:
+                _log.warning("old runs could not be removed now: %s", error)
+
+    async def stop(self) -> None:
+        """Close the doors, answer what is under way, let runs come to a border, write the rest. Safe to call twice."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if self.folder is not None:
+            await self.folder.stop()
+        if self.running is not None:
+            await self.running.stop()
+            with contextlib.suppress(OSError):
+                (self.settings.data / ADDRESS_FILE).unlink()
+            self.running = None
+        await self.engine.stop()
+
+    def start_lines(self) -> list[str]:
+        """What a person wants to see at the start."""
+        lines = []
+        if self.running is not None:
+            lines.append(f"Reactor is ready on {self.running.url}")
+            lines.append(f"  sign in    {self.running.sign_in_link()}  (once)")
+        flows = len(self.engine.book.current)
+        if self.folder is not None and self.settings.workflows is not None:
+            lines.append(f"  flows      {flows} from {_shown(self.settings.workflows)}, followed as it changes")
+        else:
+            lines.append(f"  flows      {flows}; no folder given (reactor run DIR)")
+        lines.append(f"  data       {_shown(self.settings.data)}")
+        errors = [problem for problem in self.problems if problem.severity == "error"]
+        lines += [f"  problem    {problem.place}: {problem.message}" for problem in errors[:_MOST_PROBLEMS]]
+        if len(errors) > _MOST_PROBLEMS:
+            lines.append(f"  problem    … and {len(errors) - _MOST_PROBLEMS} more; `reactor validate` lists them")
+        lines += [f"  problem    {text}" for text in self.broken]
+        return lines
+
+
+_MOST_PROBLEMS = 10
+
+
+def build(settings: Settings, *, server: bool = True) -> App:
+    """Choose and connect the parts. Touches nothing but the data folder, which is made.
+
+    Args:
+        settings: what the operator decided.
+        server: with HTTP doors; without, nothing listens.
+
+    Raises:
+        SettingsError: the data folder cannot be used.
+    """
+    failpoints.arm(settings.failpoint)
+    make_data_folder(settings.data)
+    catalog, broken = discovery.discover()
+    clock = SystemClock()
+    vault = Vault(settings.data, clock, settings.secret_key)
+    compiler = Compiler(catalog)
+    store = SqliteStore(
+        settings.store_file, clock=clock, durability="full" if settings.durability == "full" else "process"
+    )
+    engine = Engine(
+        Parts(
+            store=store,
+            history=store,
+            catalog=catalog,
+            clock=clock,
+            entropy=SystemEntropy(),
+            limits=Limits(
+                queued_events=settings.queue,
+                live_runs=settings.live_runs,
+                passivate_after=settings.passivate_after,
+                drain=settings.drain,
+                event_data=settings.max_body,
+            ),
+            http=_routes(server=server),
+            compile=compiler.flow,
+            check_inputs=check_inputs,
+            action_settings=action_settings(settings),
+            env={name: os.environ[name] for name in settings.env_allow if name in os.environ},
+            secret=vault.read,
+            instance=INSTANCE,
+            retention=settings.retention,
+        )
+    )
+    return App(settings, engine, compiler, vault, broken)
+
+
+def _routes(*, server: bool) -> HttpRoutes:
+    if not server:
+        return NoRoutes()
+    from reactor.server.routes import RouteClaims  # noqa: PLC0415
+
+    return RouteClaims()
+
+
+def action_settings(settings: Settings) -> Mapping[str, Any]:
+    """What connectors may know (`ActionContext.settings`)."""
+    return {
+        "http_allow": settings.http_allow,
+        "file_roots": tuple(str(root) for root in settings.file_roots),
+        "data_dir": settings.data,
+        "http_timeout": settings.http_timeout,
+        "http_max_body": settings.http_max_body,
+        "output_max": settings.output_max,
+        "shell_env": settings.shell_env,
+    }
+
+
+def make_data_folder(folder: Path) -> None:
+    """The data folder, for its owner alone.
+
+    Raises:
+        SettingsError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise SettingsError(
+                f"the data folder {folder} is a file; name another with --data or REACTOR_DATA"
+            ) from None
+        _close_to_others(folder)
+    except OSError as error:
+        raise SettingsError(
+            f"the data folder {folder} cannot be made: {error.strerror}; name another with --data"
+        ) from None
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise SettingsError(f"the data folder {folder} may not be written by this user; name another with --data")
+
+
+def _close_to_others(folder: Path) -> None:
+    stat = folder.stat()
+    if stat.st_mode & 0o077 == 0:
+        return
+    names = {path.name for path in folder.iterdir()} if os.access(folder, os.R_OK) else {""}
+    if stat.st_uid == os.getuid() and (not names or names & _OURS):
+        folder.chmod(0o700)
+    else:
+        _log.warning("the data folder %s may be entered by other users; better: chmod 700", folder)
+
+
+def token_of(settings: Settings, *, make: bool = False) -> str | None:
+    """The admin token: the operator's, or the one in the data folder, which is made when it is wanted and not there.
+
+    Raises:
+        SettingsError: its file cannot be read.
+    """
+    if settings.token is not None:
+        return settings.token
+    path = settings.data / TOKEN_FILE
+    try:
+        token = path.read_text("ascii").strip()
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except FileNotFoundError:
+        token = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the token's file {path} cannot be read: {error}") from None
+    if token or not make:
+        return token or None
+    token = secrets.token_urlsafe(32)
+    write_private(path, token.encode() + b"\n")
+    return token
+
+
+def _shown(path: Path) -> str:
+    """A path as people like it: from the folder they are in, where that is shorter."""
+    with contextlib.suppress(ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)

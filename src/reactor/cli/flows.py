@@ -1,0 +1,194 @@
+"""`reactor flows …` and `reactor triggers …`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from reactor.cli.options import client_of, json_option, page_options, read_json, server_options, set_values
+
+
+@click.group(epilog="Example: reactor flows list")
+def flows() -> None:
+    """List and show flows; enable, disable, run them."""
+
+
+@flows.command("list", epilog="Example: reactor flows list --disabled")
+@click.option("--enabled/--disabled", "enabled", default=None, help="Only those that are, or are not, enabled.")
+@page_options
+@json_option
+@server_options
+def list_(enabled: bool | None, limit: int, cursor: str | None, as_json: bool, **where: str | None) -> None:
+    """List the flows that are there, and files that could not be taken in."""
+    from reactor.cli import output
+
+    client = client_of(**where)
+    wanted = None if enabled is None else str(enabled).lower()
+    answer = client.get("/flows", enabled=wanted, limit=limit, cursor=cursor)
+
+    def row(flow: dict[str, Any]) -> list[Any]:
+        state = "enabled" if flow["enabled"] else output.status("disabled")
+        kinds = output.Styled(", ".join(_trigger(trigger) for trigger in flow["triggers"]) or "by hand or `call`")
+        return [flow["name"], flow["version"], state, kinds, flow["file"], flow["description"]]
+
+    columns = ("name", "version", "state", "started by", "file", "description")
+    output.page(answer, columns, row, as_json=as_json, empty="no flows")
+    if not as_json and cursor is None:
+        problems(client.get("/problems")["items"])
+
+
+def _trigger(trigger: dict[str, Any]) -> str:
+    from reactor.cli import output
+
+    kind = output.one_line(str(trigger["kind"]))
+    return kind if trigger["state"] == "armed" else f"{kind} ({output.status(trigger['state'])})"
+
+
+def problems(found: list[dict[str, Any]]) -> None:
+    """What is wrong in files, on stderr."""
+    from reactor.cli import output
+
+    for problem in found:
+        place = ":".join(str(part) for part in (problem["file"], problem["line"], problem["column"]) if part)
+        text = output.one_line(f"{place}: {problem['message']}", 1_000)
+        click.echo(f"{output.status(problem['severity'])}: {text}", err=True)
+
+
+@flows.command(epilog="Example: reactor flows show big-order --yaml")
+@click.argument("name")
+@click.option("--yaml", "as_yaml", is_flag=True, help="Print the text alone.")
+@json_option
+@server_options
+def show(name: str, as_yaml: bool, as_json: bool, **where: str | None) -> None:
+    """Show one flow with its triggers and text."""
+    from reactor.cli import output
+    from reactor.cli.client import part
+
+    client = client_of(**where)
+    flow = client.get(f"/flows/{part(name)}")
+    if as_json:
+        output.print_json(flow)
+        return
+    if not as_yaml:
+        versions = client.get(f"/flows/{part(name)}/versions")["items"]
+        output.facts([
+            ("name", flow["name"]), ("description", flow["description"]),
+            ("version", f"{flow['version']} of {len(versions)}"),
+            ("state", "enabled" if flow["enabled"] else output.status("disabled")), ("file", flow["file"]),
+            ("labels", ", ".join(f"{k}={v}" for k, v in flow["labels"].items())), ("steps", ", ".join(flow["steps"])),
+        ])  # fmt: skip
+        click.echo()
+        if flow["triggers"]:
+            _trigger_table(flow["triggers"])
+            click.echo()
+        problems(flow["problems"])
+    click.echo(flow["yaml"].rstrip("\n"))
+
+
+def _switch(name: str, verb: str, where: dict[str, Any], *, as_json: bool) -> None:
+    from reactor.cli import output
+    from reactor.cli.client import part
+
+    flow = client_of(**where).post(f"/flows/{part(name)}/{verb}")
+    if as_json:
+        output.print_json(flow)
+    else:
+        click.echo(f"{flow['name']}  {'enabled' if flow['enabled'] else 'disabled; runs under way go on'}")
+
+
+@flows.command(epilog="Example: reactor flows enable big-order")
+@click.argument("name")
+@json_option
+@server_options
+def enable(name: str, as_json: bool, **where: str | None) -> None:
+    """Let a flow start runs."""
+    _switch(name, "enable", where, as_json=as_json)
+
+
+@flows.command(epilog="Example: reactor flows disable big-order")
+@click.argument("name")
+@json_option
+@server_options
+def disable(name: str, as_json: bool, **where: str | None) -> None:
+    """Let a flow start no more runs."""
+    _switch(name, "disable", where, as_json=as_json)
+
+
+@flows.command(epilog="""Example: reactor flows run big-order '{"id": 7}' --wait""")
+@click.argument("name")
+@click.argument("event_data", metavar="[JSON|@FILE|-]", required=False)
+@click.option("--set", "values", metavar="K=V", multiple=True, help="Set a value in the data.")
+@click.option("--wait", is_flag=True, help="Wait for the end and print the run; exit 1 when it fails.")
+@json_option
+@server_options
+def run(
+    name: str, event_data: str | None, values: tuple[str, ...], wait: bool, as_json: bool, **where: str | None
+) -> int:
+    """Start a flow by hand, whatever its conditions say."""
+    from reactor.cli import output
+    from reactor.cli.client import part
+    from reactor.cli.events import receipt
+    from reactor.cli.execute import body_of, on_server
+
+    client = client_of(**where)
+    given = set_values(read_json(event_data), values)
+    if wait:
+        return on_server(client, name, given, show=False)
+    found = client.get(f"/flows/{part(name)}")
+    answer = client.post(f"/flows/{part(name)}/run", body_of(given, has_inputs=found["inputs"] is not None))
+    if as_json:
+        output.print_json(answer)
+    else:
+        receipt(answer)
+    return 0
+
+
+@flows.command(hidden=True, context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def diff(words: tuple[str, ...]) -> None:
+    """Not in this version yet."""
+    del words
+    raise click.UsageError("`reactor flows diff` is not in this version yet")
+
+
+# --- triggers ---
+
+
+@click.group(epilog="Example: reactor triggers list --state failed")
+def triggers() -> None:
+    """Show which triggers really listen."""
+
+
+@triggers.command("list", epilog="Example: reactor triggers list --state failed")
+@click.option("--flow", metavar="NAME", help="Only of this flow.")
+@click.option("--kind", metavar="KIND", help="Only of this kind, such as schedule.")
+@click.option("--state", metavar="STATE", help="Only in this state: arming, armed, lagging, failed, disabled.")
+@page_options
+@json_option
+@server_options
+def list_triggers(as_json: bool, url: str | None, data: str | None, config: str | None, **filters: Any) -> None:
+    """List all triggers: which ones really listen, and why the others do not."""
+    from reactor.cli import output
+
+    answer = client_of(url, data, config).get("/triggers", **filters)
+    if as_json:
+        output.print_json(answer)
+        return
+    _trigger_table(answer["items"])
+    if answer["next"]:
+        click.echo(f"more: --cursor {answer['next']}", err=True)
+
+
+def _trigger_table(found: list[dict[str, Any]]) -> None:
+    from reactor.cli import output
+
+    def row(trigger: dict[str, Any]) -> list[Any]:
+        why = trigger["reason"] or trigger["last_error"]
+        last = output.age(trigger["last_event_at"]) if trigger["last_event_at"] else None
+        following = output.time(trigger["next_at"]) if trigger["next_at"] else None
+        state = output.status(trigger["state"])
+        return [trigger["key"], trigger["kind"], state, trigger["events"], trigger["errors"], last, following, why]
+
+    columns = ("trigger", "kind", "state", "events", "errors", "last", "next", "why")
+    output.table(columns, [row(trigger) for trigger in found], "no triggers")

@@ -1,0 +1,190 @@
+"""`reactor runs …`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from reactor.cli.options import client_of, json_option, page_options, read_json, server_options, time_options
+
+
+@click.group(epilog="Example: reactor runs list --status failed")
+def runs() -> None:
+    """List and show runs; cancel, pause, resume, retry, fork them."""
+
+
+@runs.command("list", epilog="Example: reactor runs list --flow big-order --status failed,cancelled --since 24h")
+@click.option("--status", metavar="STATE,…", help="Only in these states.")
+@click.option("--flow", metavar="NAME", help="Only of this flow.")
+@click.option("--event", metavar="ID", help="Only started by this event.")
+@click.option("--parent", metavar="ID", help="Only called by this run.")
+@time_options
+@page_options
+@json_option
+@server_options
+def list_(as_json: bool, url: str | None, data: str | None, config: str | None, **filters: Any) -> None:
+    """List runs, newest first."""
+    from reactor.cli import output
+
+    answer = client_of(url, data, config).get("/runs", **filters)
+    columns = ("id", "flow", "status", "started", "took", "what")
+    output.page(answer, columns, _row, as_json=as_json, empty="no runs")
+
+
+def _row(run: dict[str, Any]) -> list[Any]:
+    from reactor.cli import output
+
+    what = run["error"]["message"] if run["error"] else run["waiting_for"]
+    return [
+        run["id"],
+        f"{run['flow']}@{run['version']}",
+        output.status(run["status"]),
+        output.time(run["started_at"] or run["created_at"]),
+        output.took(run["started_at"], run["finished_at"]),
+        what,
+    ]
+
+
+@runs.command(epilog="Example: reactor runs show run_01jc3x7m2k9qa")
+@click.argument("id_", metavar="ID")
+@json_option
+@server_options
+def show(id_: str, as_json: bool, **where: str | None) -> None:
+    """Show one run with its steps."""
+    from reactor.cli import output
+    from reactor.cli.client import part
+
+    run = client_of(**where).get(f"/runs/{part(id_)}")
+    if as_json:
+        output.print_json(run)
+        return
+    error = run["error"]
+    output.facts([
+        ("id", run["id"]), ("flow", f"{run['flow']}@{run['version']}"), ("status", output.status(run["status"])),
+        ("event", run["event_id"]), ("called by", run["parent_id"]), ("forked from", run["forked_from"]),
+        ("started", output.time(run["started_at"])), ("took", _took(run)), ("waits for", run["waiting_for"]),
+        ("until", output.time(run["wake_at"]) if run["wake_at"] else None),
+        ("error", f"{error['kind']}: {error['message']}" if error else None),
+    ])  # fmt: skip
+    click.echo()
+    steps(run["steps"])
+    output.block("output", run["output"])
+
+
+def _took(run: dict[str, Any]) -> str | None:
+    from reactor.cli import output
+
+    return output.took(run["started_at"], run["finished_at"]) if run["finished_at"] else None
+
+
+def steps(found: list[dict[str, Any]]) -> None:
+    """The steps of a run, a line each."""
+    from reactor.cli import output
+
+    def row(step: dict[str, Any]) -> list[Any]:
+        what = step["error"]["message"] if step["error"] else step["output"]
+        tried = step["attempts"] if step["attempts"] > 1 else None
+        state, took = output.status(step["status"]), output.took(step["started_at"], step["finished_at"])
+        return [step["path"], step["action"], state, tried, took, None if what is None else output.one_line(what)]
+
+    output.table(("step", "does", "status", "attempts", "took", "output"), [row(step) for step in found], "no step yet")
+
+
+@runs.command(epilog="Example: reactor runs logs run_01jc3x7m2k9qa")
+@click.argument("id_", metavar="ID")
+@json_option
+@server_options
+def logs(id_: str, as_json: bool, **where: str | None) -> None:
+    """Show what happened in a run, in order."""
+    from reactor.cli import output
+    from reactor.cli.client import part
+
+    answer = client_of(**where).get(f"/runs/{part(id_)}/logs")
+
+    def row(line: dict[str, Any]) -> list[Any]:
+        fields = " ".join(f"{k}={output.one_line(v, 60)}" for k, v in (line.get("fields") or {}).items())
+        text = f"{line['message']} {fields}".rstrip()
+        return [output.time(line["at"]), output.status(line["level"]), line["step"], text]
+
+    output.page(answer, ("time", "level", "step", "message"), row, as_json=as_json, empty="nothing yet")
+
+
+def _command(id_: str, verb: str, body: Any, where: dict[str, Any], *, as_json: bool) -> None:
+    from reactor.cli import output
+    from reactor.cli.client import part
+
+    answer = client_of(**where).post(f"/runs/{part(id_)}/{verb}", body)
+    if as_json:
+        output.print_json(answer)
+    else:
+        click.echo(f"{answer['id']}  {output.status(answer['status'])}")
+
+
+@runs.command(epilog="Example: reactor runs cancel run_01jc3x7m2k9qa --reason 'wrong order'")
+@click.argument("id_", metavar="ID")
+@click.option("--reason", metavar="TEXT", help="Why; kept with the run.")
+@json_option
+@server_options
+def cancel(id_: str, reason: str | None, as_json: bool, **where: str | None) -> None:
+    """Stop a run, in whatever unfinished state; its `finally` steps run."""
+    _command(id_, "cancel", {"reason": reason} if reason else None, where, as_json=as_json)
+
+
+@runs.command(epilog="Example: reactor runs pause run_01jc3x7m2k9qa")
+@click.argument("id_", metavar="ID")
+@json_option
+@server_options
+def pause(id_: str, as_json: bool, **where: str | None) -> None:
+    """Let a run stop before its next step."""
+    _command(id_, "pause", None, where, as_json=as_json)
+
+
+@runs.command(epilog="Example: reactor runs resume run_01jc3x7m2k9qa")
+@click.argument("id_", metavar="ID")
+@json_option
+@server_options
+def resume(id_: str, as_json: bool, **where: str | None) -> None:
+    """Let a paused run go on."""
+    _command(id_, "resume", None, where, as_json=as_json)
+
+
+@runs.command(epilog="Example: reactor runs retry run_01jc3x7m2k9qa")
+@click.argument("id_", metavar="ID")
+@json_option
+@server_options
+def retry(id_: str, as_json: bool, **where: str | None) -> None:
+    """Take up a failed or cancelled run from the step at which it failed."""
+    _command(id_, "retry", None, where, as_json=as_json)
+
+
+@runs.command(epilog="Example: reactor runs fork run_01jc3x7m2k9qa --step charge")
+@click.argument("id_", metavar="ID")
+@click.option("--step", metavar="PATH", help="Begin at this step; what came before it is taken over.")
+@click.option("--data", "event_data", metavar="JSON|@FILE|-", help="Other data for the event, from the beginning.")
+@click.option("--same-version", is_flag=True, help="With the version of the run, not the flow's current one.")
+@json_option
+@click.option("--url", metavar="URL", help="Where the server is (REACTOR_URL).")
+@click.option("--config", metavar="FILE", help="Settings to read in place of reactor.toml.")
+def fork(
+    id_: str,
+    step: str | None,
+    event_data: str | None,
+    same_version: bool,
+    as_json: bool,
+    url: str | None,
+    config: str | None,
+) -> None:
+    """Start a new run like this one, from a step on or from the beginning."""
+    body: dict[str, Any] = {"step": step, "latest": not same_version}
+    if event_data is not None:
+        body["data"] = read_json(event_data)
+    _command(id_, "fork", body, {"url": url, "data": None, "config": config}, as_json=as_json)
+
+
+@runs.command(hidden=True, context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def signal(words: tuple[str, ...]) -> None:
+    """Not in this version yet."""
+    del words
+    raise click.UsageError("`reactor runs signal` is not in this version yet")

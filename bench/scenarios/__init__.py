@@ -1,0 +1,20 @@
+"""All scenarios, in the order of the table."""
+
+from __future__ import annotations
+
+from bench.scenario import Scenario
+from bench.scenarios import accept, crash, history, idle, many_flows, memory, pure, requests, sustained, waiting, writes
+
+ALL: tuple[Scenario, ...] = (
+    accept.SCENARIO,
+    sustained.SCENARIO,
+    pure.SCENARIO,
+    writes.SCENARIO,
+    requests.SCENARIO,
+    idle.SCENARIO,
+    waiting.SCENARIO,
+    crash.SCENARIO,
+    many_flows.SCENARIO,
+    history.SCENARIO,
+    memory.SCENARIO,
+)

@@ -207,7 +207,7 @@ class Ingest:
         return b"".join(chunks)
 
     def _too_large(self, size: str) -> Problem:
-        return Problem(413, f"the body has {size} bytes; at most {self._limit} are taken", close=True)
+        return Problem(413, f"the body has {size} bytes; at most {self._limit} are taken")
 
     def _metadata(self, scope: Scope, head: Head) -> dict[str, Any]:
         client = scope["client"]

@@ -32,7 +32,6 @@ class Problem(RefusedError):
         *,
         title: str | None = None,
         headers: Headers | None = None,
-        close: bool = False,
         retry_after: int | None = None,
         **members: Any,
     ) -> None:
@@ -40,8 +39,6 @@ class Problem(RefusedError):
         self.status = status
         self.title = title
         self.headers = headers or []
-        self.close = close
-        """The rest of the request is not read: the connection ends."""
         self.members = members
 
 
@@ -89,8 +86,6 @@ def render(problem: Problem) -> tuple[int, Headers, bytes]:
     ]
     if problem.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(problem.retry_after / 1000))))
-    if problem.close:
-        headers.append((b"connection", b"close"))
     return problem.status, headers, body
 
 
@@ -119,6 +114,6 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         chunks.append(message["body"])
         size += len(message["body"])
         if size > limit:
-            raise Problem(413, f"the body has more than {limit} bytes", close=True)
+            raise Problem(413, f"the body has more than {limit} bytes")
         more = message["more_body"]
     return b"".join(chunks)

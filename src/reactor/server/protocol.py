@@ -13,6 +13,8 @@ _HEAD_LIMIT = 64 << 10
 _HEADERS_LIMIT = 200
 EXTENSION = "reactor.accepted"
 """Name of the ASGI extension behind `accepted`."""
+_MOST_DISCARDED = 64 << 20
+"""Bytes of a refused body that are read and dropped, so that its sender gets to read the answer."""
 _SLOWEST = 10_000
 """Bytes a second: a large body may take longer than the body timeout, as long as it comes at least so fast."""
 
@@ -41,6 +43,9 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head and self._since is not None and self._taken > _HEAD_LIMIT:
             self._end(431, b"Request Header Fields Too Large")
+        elif self._taken > _MOST_DISCARDED and self._since is not None and self.cycle.response_complete:
+            self._since = None
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
@@ -66,6 +71,11 @@ class Connection(HttpToolsProtocol):
         self._since = None
         self._in_head = True
         super().on_message_complete()
+        if self.cycle.response_complete and self.timeout_keep_alive_task is None:
+            # Answered before it had come whole, so uvicorn's timer of idle connections has been stopped since.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _unsupported_upgrade_warning(self) -> None:
         """Upgrades are offered by many clients; they are answered as plain HTTP, which is no news for the log."""

@@ -107,56 +107,48 @@ async def load(call: Call, key: int) -> Loaded:
     return loaded[0]
 
 
-@get("/api/v1/runs/{id}", shapes.RunWhole)
-async def run(call: Call) -> Any:
-    """One run with its steps."""
+async def _whole(call: Call) -> tuple[Loaded, dict[str, Any]]:
     loaded = await load(call, key_of("run", call.params["id"]))
     book, record = call.engine.book, loaded.run
     await book.prefetch([(record.flow, record.version)])
-    return views.run_whole(loaded, book.version(record.flow, record.version))
+    return loaded, views.run_whole(loaded, book.version(record.flow, record.version))
+
+
+@get("/api/v1/runs/{id}", shapes.RunWhole)
+async def run(call: Call) -> Any:
+    """One run with its steps."""
+    return (await _whole(call))[1]
 
 
 @get("/api/v1/runs/{id}/logs", shapes.Listed[shapes.LogLine])
 async def logs(call: Call) -> Any:
     """What happened in a run, in order: steps that began, failed and ended, and what `log` steps said."""
-    loaded = await load(call, key_of("run", call.params["id"]))
+    loaded, whole = await _whole(call)
+    said = {step["path"] for step in whole["steps"] if str(step["action"]).startswith("log.")}
     entries = [(e.started or e.at, e) for e in index(loaded.journal).values()]
-    lines = [line for _, entry in sorted(entries, key=lambda pair: pair[0]) if (line := _line(entry)) is not None]
+    ordered = sorted(entries, key=lambda pair: pair[0])
+    lines = [line for _, entry in ordered if (line := _line(entry, said)) is not None]
     return {"items": lines, "next": None}
 
 
-def _line(entry: Entry) -> dict[str, Any] | None:
+def _line(entry: Entry, said: set[str]) -> dict[str, Any] | None:
     path, _, what = entry.key.partition("#")
-    at, step = to_iso(entry.at), path or None
-    output = entry.value
-    if what == "" and isinstance(output, dict) and {"level", "message"} <= output.keys():
-        return {
-            "at": at,
-            "level": str(output["level"]),
-            "step": step,
-            "message": str(output["message"]),
-            "fields": output.get("fields"),
-        }
+    line: dict[str, Any] = {"at": to_iso(entry.at), "level": "warning", "step": path or None}
+    if what == "" and path in said and isinstance(entry.value, dict) and "message" in entry.value:
+        output = entry.value
+        level = str(output.get("level", "info"))
+        return line | {"level": level, "message": str(output["message"]), "fields": output.get("fields")}
     if what == "cancel":
-        return {"at": at, "level": "warning", "step": None, "message": f"cancelled: {entry.value}"}
+        return line | {"message": f"cancelled: {entry.value}"}
     if what == "attempt" and entry.error is not None:
-        return {
-            "at": at,
-            "level": "warning",
-            "step": step,
-            "message": f"attempt {entry.attempt} failed ({entry.error.kind}): {entry.error.message}",
-        }
+        return line | {"message": f"attempt {entry.attempt} failed ({entry.error.kind}): {entry.error.message}"}
     if what:
         return None
     subject = f"step {path}" if path else "the run"
     if entry.error is not None:
-        return {
-            "at": at,
-            "level": "error",
-            "step": step,
-            "message": f"{subject} {entry.status} ({entry.error.kind}): {entry.error.message}",
-        }
-    return {"at": at, "level": "info", "step": step, "message": f"{subject} {entry.status}"}
+        message = f"{subject} {entry.status} ({entry.error.kind}): {entry.error.message}"
+        return line | {"level": "error", "message": message}
+    return line | {"level": "info", "message": f"{subject} {entry.status}"}
 
 
 async def _after(call: Call, key: int) -> dict[str, str]:

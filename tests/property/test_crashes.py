@@ -153,7 +153,7 @@ def runtime(world: World, journal: list[Entry] = [], clock: Any = None, crash_at
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(flows(), st.integers(0, 1_000), st.sampled_from([0.0, 0.3, 0.7]), st.lists(st.integers(1, 12), max_size=4))
 async def test_a_crashed_run_ends_as_an_uninterrupted_one(
     flow: Flow, seed: int, failing: float, crashes: list[int]

@@ -132,11 +132,7 @@ class Committer:
         if self.broken is not None:
             waiter.set_exception(self.broken)
             return waiter
-        own = self._carried = self._carried or Batch()
-        own.accepted.extend(batch.accepted)
-        own.runs.update(batch.runs)
-        own.journal.extend(batch.journal)
-        own.saved.extend(batch.saved)
+        self._carried = _joined(self._carried, batch)
         self._waiters.append((-1, waiter))
         self._soon()
         return waiter
@@ -147,8 +143,10 @@ class Committer:
         Raises:
             StoreBrokenError: it cannot be written.
         """
-        while self._offers or self._dirty or self._carried or self._busy:
+        while self._offers or self._dirty or self._carried:
             await self.add(Batch())
+        if self.tasks:
+            await asyncio.wait(self.tasks)
 
     def _soon(self) -> None:
         """Send at the end of this turn of the loop, so that all who are ready in it share the batch."""
@@ -187,8 +185,6 @@ class Committer:
                 break
             pause = 0.0
             self._settle(committed, offers, waiters)
-            if self._scheduled:
-                break
             # One turn of the loop: those just told get to add to the batch that follows.
             await asyncio.sleep(0)
         self._busy = False
@@ -262,7 +258,7 @@ class Committer:
         batch.saved = [save for save in batch.saved if id(save) not in saves]
         batch.runs = {key: run for key, run in batch.runs.items() if key not in lost}
         batch.journal = [(key, segment) for key, segment in batch.journal if key not in lost]
-        self._carried = batch
+        self._carried = _joined(batch, self._carried)
         self._queued = sum(len(offer.accepted) for offer in self._offers)
         self._queued_bytes = sum(offer.size for offer in self._offers)
         self._waiters = waiters + self._waiters
@@ -283,3 +279,14 @@ class Committer:
             if not future.done():
                 future.set_exception(self.broken)
         self._offers, self._waiters, self._dirty = [], [], {}
+
+
+def _joined(first: Batch | None, second: Batch | None) -> Batch:
+    """Both in one batch; where both have a run, the second one's record is the newer."""
+    whole = first or Batch()
+    if second is not None:
+        whole.accepted.extend(second.accepted)
+        whole.runs.update(second.runs)
+        whole.journal.extend(second.journal)
+        whole.saved.extend(second.saved)
+    return whole

@@ -186,15 +186,16 @@ def _resets(known: dict[str, Entry]) -> list[tuple[str, bool]]:
     only its own outcome and handlers, so that what was completed inside it stays.
     """
     failed = [key for key, entry in known.items() if key and "#" not in key and entry.status in ("failed", "cancelled")]
-    resets: dict[str, bool] = {"": True, "#cancel": True, "#timeout": True, "on_failure": False}
+    resets: dict[str, bool] = {"": True, "#cancel": True, "#timeout": True, "#body": True, "on_failure": False}
     for path in failed:
         handlers = (path + ".on_error.", path + ".finally.")
         inside = [k for k in known if k.startswith(path + ".") and not k.startswith(handlers)]
         resets[path] = bool(inside)
         for parent in _with_parents(path)[:-1]:
             resets.setdefault(parent, True)
+            resets.setdefault(parent + "#body", True)
         if inside:
-            resets |= {path + "#timeout": True, path + ".on_error": False, path + ".finally": False}
+            resets |= {path + "#timeout": True, path + "#body": True, path + ".on_error": False, path + ".finally": False}
     return list(resets.items())
 
 

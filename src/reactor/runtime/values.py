@@ -52,7 +52,7 @@ class Draws:
 
     # What expressions may call is marked; everything else is refused there.
     for _function in (_now, _uuid, _random):
-        _function.reactor_callable = True  # type: ignore[attr-defined]
+        _function.reactor_callable = True  # type: ignore[union-attr]
 
 
 def as_millis(value: Any, path: str) -> int:

@@ -231,8 +231,12 @@ class VirtualRuntime:
         try:
             while not task.done():
                 await self._settle(task)
-                if not task.done():
+                if not task.done() and not self.dead:
                     self._jump()
+                elif self.dead:
+                    break
+            if self.dead:
+                raise Crash
             end = task.result()
             self.commit()
         finally:

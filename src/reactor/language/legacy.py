@@ -10,7 +10,8 @@ from reactor.language.source import Mapping, Node, Scalar, Sequence
 _CHANGES = ("created", "modified", "deleted")
 _CDC = (
     "`event: database.change` needs change data capture (`cdc`) on a default connection, and there is none: this "
-    "version of Reactor does not run it yet; send the change to a webhook, or ask for it by `schedule` and `database.query`"
+    "version of Reactor does not run it yet; send the change to a webhook, or ask for it by `schedule` and "
+    "`database.query`"
 )
 
 

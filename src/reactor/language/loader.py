@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from reactor.language import shapes, triggers
-from reactor.language.keys import FLOW
+from reactor.language.keys import FLOW, FLOW_KEYS
 from reactor.language.names import EVENT_NAMES, LEGACY_NAMES, ONLY_EVENT, RUN_NAMES, SETTING_NAMES, Scope, StepNames
 from reactor.language.problems import Problem, errors, in_order
 from reactor.language.reading import Reader
@@ -88,7 +88,7 @@ class _Loading:
         for name, node in self.root.entries.items():
             key = FLOW.get(name)
             if key is None:
-                self.reader.unknown(self.root.keys[name], FLOW, "a flow")
+                self.reader.unknown(self.root.keys[name], FLOW_KEYS, "a flow")
             elif key.later:
                 self.reader.later(self.root.keys[name])
             elif name not in ("name", "inputs", *_LAST):

@@ -19,7 +19,7 @@ from reactor.language.expressions import (
     compile_value,
     is_template,
 )
-from reactor.language.keys import LATER
+from reactor.language.keys import LATER, Key
 from reactor.language.names import Finding, Scope
 from reactor.language.problems import Problem, closest, listed, shown
 from reactor.language.source import Mapping, Node, Scalar, Sequence, Source, scalars
@@ -51,10 +51,11 @@ class Reader:
         """Something looks wrong."""
         self.report(rule, message, at, end=end, severity="warning", **more)
 
-    def unknown(self, key: Scalar, allowed: Iterable[str], what: str, hint: str = "") -> None:
-        """A key that is not among those allowed."""
-        names_ = tuple(allowed)
-        meant = closest(key.text, names_)
+    def unknown(self, key: Scalar, table: Iterable[Key], what: str, hint: str = "") -> None:
+        """A key that is not in this table."""
+        keys = list(table)
+        names_ = tuple(known.name for known in keys if not known.later)
+        meant = closest(key.text, [known.name for known in keys])
         advice = f"did you mean `{meant}`?" if meant else f"it takes {listed(names_)}"
         message = f"{what} has no key `{shown(key.text)}`; {hint or advice}"
         self.report("unknown-key", message, key, allowed=names_, suggestion=meant, fix=meant)

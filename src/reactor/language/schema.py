@@ -50,7 +50,7 @@ def flow_schema(catalog: Catalog) -> Schema:
         "$id": ID,
         "title": "Reactor flow",
         "type": "object",
-        "properties": {key.name: _property(key) for key in FLOW_KEYS if not key.later},
+        "properties": {key.name: _property(key) for key in FLOW_KEYS},
         "anyOf": [{"required": ["name", "steps"]}, {"required": ["workflow"]}],
         "not": {"required": ["steps", "workflow"]},
         "additionalProperties": False,
@@ -64,6 +64,9 @@ def _ref(name: str) -> Schema:
 
 def _property(key: Key) -> Schema:
     """One key: its shape, its doc and an example."""
+    if key.later:
+        # Never valid, and an editor can say why.
+        return {"description": f"{key.doc} {LATER.format(name=key.name)}.", "not": {}}
     shape = _SHAPES[key.shape.kind](key)
     schema: Schema = {"description": key.doc, **shape}
     if key.example:
@@ -215,13 +218,18 @@ def _or_template(schema: Schema) -> Schema:
 
 def _step(catalog: Catalog, params: dict[type, Schema]) -> Schema:
     able = [verb for verb in VERBS if not verb.later]
-    properties = {key.name: _property(key) for key in (*STEP_KEYS, *able) if not key.later}
+    properties = {key.name: _property(key) for key in (*STEP_KEYS, *VERBS)}
     properties["action"] = {**properties["action"], "enum": sorted(catalog.actions)}
     properties["with"] = {"type": ["object", "null"]}
     others = [name for name in (verb.name for verb in able) if name != "action"]
     rules: list[Schema] = [_for_action(action, params[action.params]) for action in catalog.actions.values()]
     call = {"required": ["call"]}
-    rules.append({"if": call, "then": {"properties": {"wait": {"const": True}}}})
+    properties["wait"] = {
+        "description": properties["wait"]["description"],
+        "anyOf": [properties["wait"], {"const": True}],
+    }
+    beside = {"properties": {"wait": {"const": True}}}
+    rules.append({"if": call, "then": beside, "else": {"properties": {"wait": {"not": {"type": "boolean"}}}}})
     rules.append({"if": {"anyOf": [{"required": ["action"]}, call]}, "else": {"properties": {"with": False}}})
     return {
         "type": "object",
@@ -234,13 +242,7 @@ def _step(catalog: Catalog, params: dict[type, Schema]) -> Schema:
             {"required": ["wait"], "not": call},
         ],
         "unevaluatedProperties": False,
-        **_refused((*STEP_KEYS, *VERBS)),
     }
-
-
-def _refused(keys: Iterable[Key]) -> Schema:
-    """Keys of the language that this version does not run: named, so that an editor can say why."""
-    return {"$comment": "; ".join(LATER.format(name=key.name) for key in keys if key.later)}
 
 
 def _for_action(action: Action, schema: Schema) -> Schema:

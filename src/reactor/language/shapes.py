@@ -60,7 +60,7 @@ def read_map(
     for name, item in node.entries.items():
         key = table.get(name)
         if key is None:
-            reader.unknown(node.keys[name], table, f"`{what}`")
+            reader.unknown(node.keys[name], table.values(), f"`{what}`")
         elif key.later:
             reader.later(node.keys[name])
         else:

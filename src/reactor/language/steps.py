@@ -10,7 +10,7 @@ import msgspec
 
 from reactor.language import shapes
 from reactor.language.expressions import Compiled, Constant, compile_command, is_template
-from reactor.language.keys import LATER, NAME, OWN_NAMES, STEP, STEP_NAME, VERB
+from reactor.language.keys import ANY, LATER, NAME, OWN_NAMES, STEP, STEP_KEYS, STEP_NAME, VERB, Key
 from reactor.language.names import Scope, StepNames
 from reactor.language.problems import closest, listed, shown
 from reactor.language.reading import Reader
@@ -225,11 +225,12 @@ class Steps:
 
     def _refuse_others(self, node: Mapping, verb: str) -> None:
         takes = VERB[verb].takes
+        taken = [Key(name=name, shape=ANY, doc="") for name in takes]
         for name, key in node.keys.items():
             if name not in STEP and name != verb and name not in takes:
                 stray = verb == "call" and _near(name, verb) is None
                 hint = "inputs of the flow stand under `with:`" if stray else ""
-                self.reader.unknown(key, [*STEP, *takes], f"a step with `{verb}`", hint)
+                self.reader.unknown(key, [*STEP_KEYS, *taken], f"a step with `{verb}`", hint)
 
     # --- what steps do -------------------------------------------------------------------------------------------
 

@@ -1,0 +1,121 @@
+"""Flows of the older Go engine run as they are."""
+
+import pytest
+
+from reactor.model.flow import Retry
+
+OLD = """\
+name: greet
+on:
+  event: http.request
+  path: /webhook/greet
+workflow:
+  - name: fetch
+    action: http.request
+    url: "https://api.example/{{ .event.payload.id }}"
+    timeout: 10
+    retry: {max: 3, backoff: exponential}
+  - name: tell
+    action: log.info
+    message: "{{ .variables.fetch.name }} {{ .response.body }} {{ .variables.execution_id }}{{ if .response.x }}!{{ end }}"
+    if: "{{ .variables.fetch.success }}"
+"""
+
+
+def test_a_flow_of_the_older_engine(read):
+    loaded = read(OLD)
+    assert loaded.problems == []
+    flow = loaded.flow
+    assert flow.legacy
+    (trigger,) = flow.triggers
+    assert (trigger.kind, trigger.config, trigger.line) == ("webhook", {"": "/webhook/greet"}, 3)
+    fetch, tell = flow.steps
+    assert fetch.timeout == 10_000
+    assert fetch.retry == Retry(max=3, backoff="exponential", delay=2_000, factor=2.0, jitter=0.0)
+    scope = {
+        "event": {"data": {"id": 7}},
+        "response": {"body": "B"},
+        "run": {"id": "R"},
+        "steps": {"fetch": {"output": {"name": "Ann", "success": "no"}}},
+    }
+    assert fetch.params.evaluate(scope)["url"] == "https://api.example/7"
+    assert tell.params.evaluate(scope)["message"] == "Ann B R"
+    assert tell.if_.evaluate(scope) is False
+
+
+@pytest.mark.parametrize(
+    ("on", "kind", "config"),
+    [
+        ("{event: http.request, path: /x, method: PUT}", "webhook", {"": "/x", "methods": "PUT"}),
+        ("{event: http.request}", "event", {"": "http.request"}),
+        ("{event: file.created, path: in}", "file", {"": "in", "changes": ["created"]}),
+        ("{event: file.modified, path: in, settle: 5s}", "file", {"": "in", "changes": ["modified"], "settle": "5s"}),
+        ("{event: file.deleted, path: in}", "file", {"": "in", "changes": ["deleted"]}),
+        ("{event: file.created}", "event", {"": "file.created"}),
+        ("{event: scheduled, cron: 0 9 * * 1-5}", "schedule", {"cron": "0 9 * * 1-5"}),
+        ("{event: scheduled, cron: 0 9 * * *, timezone: UTC}", "schedule", {"cron": "0 9 * * *", "timezone": "UTC"}),
+        ("{event: order.created}", "event", {"": "order.created"}),
+        ("{webhook: /new}", "webhook", {"": "/new"}),
+    ],
+)
+@pytest.mark.parametrize("steps", ["workflow", "steps"])
+def test_triggers(read, on, kind, config, steps):
+    flow = read(f"name: x\non: {on}\n{steps}: [{{action: log.info}}]\n").flow
+    assert [(t.kind, t.config) for t in flow.triggers] == [(kind, config)]
+
+
+def test_a_list_of_triggers(read):
+    text = "name: x\non:\n  - {event: a.b, if: '{{ .event.payload.ok }}'}\n  - c.d\nworkflow: [{action: log.info}]\n"
+    loaded = read(text)
+    assert [(t.kind, t.config) for t in loaded.flow.triggers] == [("event", {"": "a.b"}), ("event", {"": "c.d"})]
+    assert [problem.severity for problem in loaded.problems] == ["warning"]
+    assert loaded.problems[0].fix.replacement == "{event: c.d}"
+
+
+def test_places_stay_those_of_the_file(told):
+    text = "name: x\non: {event: file.created, path: [in], settel: 1s}\nworkflow: [{action: log.info}]\n"
+    assert told(text) == ["2:33 wrong-type", "2:39 unknown-parameter"]
+
+
+def test_database_changes_are_refused_with_advice(read):
+    (problem,) = read("name: x\non: {event: database.change, table: t}\nworkflow: [{action: log.info}]\n").problems
+    assert (problem.rule, problem.column) == ("not-yet", 13)
+    assert "cdc" in problem.message
+    assert "database.query" in problem.message
+
+
+def test_parallel_of_the_older_engine_does_not_run_yet(told):
+    assert told("name: x\nworkflow:\n  - parallel: true\n    steps: [{action: log.info}]\n") == ["3:5 not-yet"]
+
+
+def test_missing_fields_are_warned_of(read):
+    text = "name: x\nworkflow:\n  - {action: log.info, message: '{{ .variables.nope.x }} {{ .event.payload.any }}'}\n"
+    loaded = read(text)
+    assert loaded.flow is not None
+    assert [(p.severity, p.rule) for p in loaded.problems] == [("warning", "unknown-step")]
+
+
+def test_variables_may_be_variables(read):
+    text = "name: x\nvars: {who: Ann}\nworkflow:\n  - {action: log.info, message: '{{ .variables.who }}'}\n"
+    assert read(text).problems == []
+
+
+def test_names_are_taken_as_they_are_with_a_warning(read):
+    text = "name: My Flow\nworkflow:\n  - {name: Send e-mail!, action: log.info}\n"
+    loaded = read(text)
+    assert (loaded.flow.name, loaded.flow.steps[0].name) == ("My Flow", "Send_e-mail")
+    assert [(p.severity, p.rule) for p in loaded.problems] == [("warning", "name")] * 2
+
+
+def test_a_missing_name_is_that_of_the_file(read):
+    loaded = read("workflow: [{action: log.info}]\n", file="flows/Daily Report.yaml")
+    assert loaded.flow.name == "daily-report"
+    assert [problem.severity for problem in loaded.problems] == ["warning"]
+
+
+def test_a_bare_number_is_seconds_and_no_warning(read):
+    assert read("name: x\ntimeout: 90\nworkflow: [{wait: 10}]\n").problems == []
+
+
+def test_unknown_keys_are_refused_here_too(told):
+    assert told("name: x\nauthor: me\nworkflow: [{action: log.info}]\n") == ["2:1 unknown-key"]

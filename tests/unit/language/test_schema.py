@@ -1,0 +1,115 @@
+"""The JSON Schema says of a flow what the loader says, as far as a schema can."""
+
+import jsonschema_rs
+import pytest
+
+from reactor.language.keys import tables
+from reactor.language.schema import ID, flow_schema
+from reactor.language.yaml_events import read as read_yaml
+from reactor.plugins.discovery import discover
+
+
+@pytest.fixture
+def accepts(catalog):
+    validator = jsonschema_rs.validator_for(flow_schema(catalog))
+
+    def ask(text):
+        root = read_yaml(text).root
+        assert root is not None
+        return validator.is_valid(root.plain)
+
+    return ask
+
+
+def test_it_is_a_schema_with_an_id(catalog):
+    schema = flow_schema(catalog)
+    jsonschema_rs.meta.validate(schema)
+    assert schema["$id"] == ID
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_the_schema_of_everything_that_is_installed():
+    catalog, _ = discover()
+    schema = flow_schema(catalog)
+    jsonschema_rs.meta.validate(schema)
+    assert {"event", "webhook", "schedule", "file"} <= set(catalog.triggers)
+
+
+def test_every_key_is_in_it_and_what_does_not_work_says_so(catalog):
+    schema = flow_schema(catalog)
+    flow, step = schema["properties"], schema["$defs"]["step"]["properties"]
+    for key in tables()["flow"]:
+        assert ("does not run it yet" in flow[key.name]["description"]) is key.later
+    for key in (*tables()["step"], *tables()["verb"]):
+        assert ("does not run it yet" in step[key.name]["description"]) is key.later
+        assert step[key.name]["description"].startswith(key.doc)
+
+
+TOP = "name: x\nsteps: [{action: log.info}]\n"
+STEP = "name: x\nsteps:\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TOP,
+        "name: x\nworkflow: [{action: log.info, message: hi}]\non: {event: file.created, path: in}\n",
+        "workflow: [{action: log.info}]\n",
+        TOP + "on: {event: a, source: b, if: event.id}\n",
+        TOP + "on: [{event: a}, {webhook: /x, methods: [GET]}, {file: {path: in}}, {schedule: '@daily'}]\n",
+        TOP + "timeout: 1d\ntimezone: UTC\nlabels: {a: 1}\ndedupe: {key: event.id, for: 1h}\n",
+        TOP + "timeout: '{{ vars.x }}'\n",
+        TOP + "timeout: 10\n",
+        TOP + "connections: {db: {type: sqlite, url: x}}\n",
+        STEP + "- {action: http.request, url: x, method: POST, json: {a: 1}}\n",
+        STEP + "- {action: http.request, with: {url: x, tries: '{{ vars.n }}'}}\n",
+        STEP + "- {action: http.request, url: '{{ vars.u }}', auth: {user: '{{ event.id }}', password: p}}\n",
+        STEP + "- {action: log.info, message: hi, any: thing, with: {more: 1}}\n",
+        STEP + "- {action: log.info, with: }\n",
+        STEP
+        + "- {action: log.info, retry: none}\n- {action: log.info, retry: 3}\n- {action: log.info, retry: {max: 2}}\n",
+        STEP + "- {name: b, timeout: PT5M, steps: [{wait: 1s}], on_error: [{fail: x}]}\n",
+        STEP
+        + "- {wait: {until: 2026-11-23}}\n- {emit: {type: a}}\n- {set: {a: 1}}\n- {call: y, with: {}, wait: true}\n",
+        STEP + "- {return: }\n- {fail: {kind: x}}\n",
+    ],
+)
+def test_right_flows_are_accepted(accepts, read, text):
+    assert read(text).flow is not None
+    assert accepts(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: x\n",
+        "name: X y\nsteps: [{action: log.info}]\n",
+        TOP + "descripton: x\n",
+        TOP + "workflow: [{action: log.info}]\n",
+        TOP + "timeout: soon\n",
+        TOP + "concurrency: {limit: 1}\n",
+        TOP + "on: order.created\n",
+        TOP + "on: {event: a, sorce: b}\n",
+        TOP + "on: {kafka: {topics: [a]}}\n",
+        TOP + "on: {feed: a}\n",
+        TOP + "dedupe: {key: event.id}\n",
+        STEP + "- {}\n",
+        STEP + "- {message: hi}\n",
+        STEP + "- {wait: 1s, set: {a: 1}}\n",
+        STEP + "- {action: http.request}\n",
+        STEP + "- {action: http.request, url: x, methd: GET}\n",
+        STEP + "- {action: http.request, url: x, method: GTE}\n",
+        STEP + "- {action: http.request, with: {uri: x}}\n",
+        STEP + "- {action: http.requst, url: x}\n",
+        STEP + "- {wait: 1s, message: hi}\n",
+        STEP + "- {wait: 1s, with: {a: 1}}\n",
+        STEP + "- {call: y, wait: false}\n",
+        STEP + "- {parallel: true, steps: [{wait: 1s}]}\n",
+        STEP + "- {action: log.info, retry: {maxx: 1}}\n",
+        STEP + "- {action: log.info, retry: {max: 0}}\n",
+        STEP + "- {action: log.info, undo: {action: log.info}}\n",
+    ],
+)
+def test_wrong_flows_are_not(accepts, read, text):
+    assert read(text).flow is None
+    assert not accepts(text)

@@ -33,7 +33,7 @@ from reactor.model.flow import (
 )
 from reactor.model.journal import Entry, FlowCall
 from reactor.model.states import RunStatus, StepStatus
-from reactor.runtime import values
+from reactor.runtime import timeouts, values
 from reactor.runtime.attempts import Attempts
 from reactor.runtime.durable import Durable
 from reactor.runtime.scope import Secrets, Steps, Viewed, step_view
@@ -397,26 +397,13 @@ class Interpreter:
         return started
 
     async def _limited(self, work: Coroutine[Any, Any, Any], path: str, limit: Delay, frame: Frame, what: str) -> Any:
-        """A race between the work and a durable timer; the loser is cancelled and waited for."""
+        """Do the work within a limit of time that is kept in the journal."""
         known = self.durable.recall(path + "#timeout") if self.resumed else None
         until = int(known.value) if known else self.durable.now() + self.delay(limit, frame, path, "timeout")
         if known is None:
             self.durable.record(Entry(path + "#timeout", self.durable.now(), value=until))
-        task = asyncio.ensure_future(work)
-        timer = asyncio.ensure_future(self.durable.sleep(path + "#timeout", until))
-        try:
-            await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done() and not (task.cancelled() and until <= self.durable.now() and not self.durable.evicting):
-                return task.result()
-            # Time is up. (Work that a replay finds cancelled half-way, by the same timer before a crash, ends here
-            # too.)
-            if timer.done():
-                timer.result()
-            await _stop(task)
-            raise Failure(ErrorInfo("timeout", f"{what} took longer than its timeout", path or None))
-        finally:
-            await _stop(task)
-            await _stop(timer)
+        over = known is not None and known.status == timeouts.OVER
+        return await timeouts.limited(self.durable, work, path, until, what, over=over)
 
     def delay(self, value: Delay, frame: Frame, path: str, slot: str) -> int:
         """A duration in milliseconds."""
@@ -448,15 +435,6 @@ class Interpreter:
 def _outcome_key(step: Step, path: str) -> str:
     """Where a step's outcome stands: what a `set` did is its outcome, unless steps of its own follow."""
     return path + "#set" if type(step) is SetStep and not step.finally_ else path
-
-
-async def _stop(task: asyncio.Future[Any]) -> None:
-    """Cancel and wait until it has unwound; its own end is of no interest any more."""
-    if not task.done():
-        task.cancel()
-        await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()
 
 
 _PERFORM: dict[type[Step], Callable[..., Awaitable[Entry]]] = {

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-NAMES = ["event", "log", "shell", "email", "data"]
+NAMES = ["event", "log", "shell", "email", "data", "database"]
 HEAVY = {"sqlalchemy", "aiosmtplib", "email", "defusedxml", "regex", "jq", "csv", "orjson", "psycopg", "ssl", "asyncio"}
 SCRIPT = """
 import sys, time, reactor.sdk

@@ -1,0 +1,21 @@
+"""The actions `database.*`: SQL databases by way of SQLAlchemy."""
+
+from reactor.connectors.database.actions import ACTIONS
+from reactor.sdk import Connector
+
+
+def _close() -> None:
+    """Give back all pooled connections, if there are any."""
+    import sys  # noqa: PLC0415
+
+    work = sys.modules.get("reactor.connectors.database.work")
+    if work is not None:
+        work.ENGINES.close()
+
+
+connector = Connector(
+    name="database",
+    doc="Queries and changes in PostgreSQL, SQLite and MySQL or MariaDB.",
+    actions=ACTIONS,
+    close=_close,
+)

@@ -116,7 +116,8 @@ def human(problems: list[Problem]) -> str:
 
 def _human(problem: Problem) -> str:
     lines = [f"{problem} [{problem.rule}]"]
-    if problem.excerpt.strip():
+    # Of a very long line only the beginning is kept.
+    if problem.excerpt.strip() and problem.column <= len(problem.excerpt) + 1:
         # Tabs stay tabs, so that the carets stand where they should on every terminal.
         before = "".join(char if char == "\t" else " " * _width(char) for char in problem.excerpt[: problem.column - 1])
         marked = problem.excerpt[problem.column - 1 : problem.end_column - 1]

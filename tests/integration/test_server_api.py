@@ -240,7 +240,10 @@ async def test_triggers_tell_whether_they_listen(tmp_path: Path) -> None:
     lost = flow("lost", on=[{"kind": "plugin", "config": {}}])
     async with serving(tmp_path, flow("a"), lost) as kit:
         rows = {row["key"]: row for row in (await held(kit, "GET", "/api/v1/triggers"))["items"]}
-        assert rows["a/0"]["state"] == "armed"
+        assert (rows["a/0"]["state"], rows["a/0"]["events"], rows["a/0"]["last_event_at"]) == ("armed", 0, None)
+        await started(kit, "a")
+        row = (await held(kit, "GET", "/api/v1/triggers?flow=a"))["items"][0]
+        assert (row["events"], row["last_event_at"] is not None) == (1, True)
         assert rows["lost/0"]["state"] == "failed"
         assert "plugin" in rows["lost/0"]["reason"]
         assert [row["key"] for row in (await held(kit, "GET", "/api/v1/triggers?state=failed"))["items"]] == ["lost/0"]

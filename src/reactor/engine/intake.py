@@ -15,6 +15,7 @@ import msgspec
 from reactor.engine.committer import Offer
 from reactor.engine.executor import Executor
 from reactor.model import failpoints, ids
+from reactor.model.clock import Instant
 from reactor.model.errors import InvalidError, PermanentError, StepError, TooLargeError
 from reactor.model.event import Event, EventDraft
 from reactor.model.flow import BlockStep, CallStep, EmitStep, Flow, Step
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _encode = msgspec.json.Encoder().encode
 _TYPE_LIMIT = 256
+_NEVER = (0, 0)
 EVENT_MEMORY = 7 * 86_400_000
 """Milliseconds: an event's (source, id) is remembered for a week."""
 
@@ -45,6 +47,8 @@ class Intake:
         self.accepted = 0
         self.duplicates = 0
         self.refused = 0
+        self.fired: dict[str, tuple[int, Instant]] = {}
+        """Key of a trigger → how many runs events have started by it, and when the last."""
 
     async def accept(
         self,
@@ -221,6 +225,7 @@ class Intake:
             if record.key in committed.dropped:
                 continue
             runs.append((ids.to_text("run", record.key), flow.name))
+            self.fired[record.trigger] = (self.fired.get(record.trigger, _NEVER)[0] + 1, ids.instant_of(event.key))
             if record.key not in begun:
                 self._start_committed(record, event, flow)
         self._tell(event)

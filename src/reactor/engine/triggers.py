@@ -180,6 +180,10 @@ class Triggers:
 
     def status(self) -> list[TriggerStatus]:
         """All of them, by key."""
+        for key, (events, last) in self.intake.fired.items():
+            status = self._status.get(key)
+            if status is not None and getattr(self.executor.catalog.triggers.get(status.kind), "passive", False):
+                status.events, status.last_event_at = events, last
         return [self._status[key] for key in sorted(self._status)]
 
     def changed(self, name: str, flow: Flow | None) -> None:

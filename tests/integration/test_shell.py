@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from reactor.connectors.shell import connector
 from reactor.connectors.shell.guard import GUARD
@@ -300,6 +301,13 @@ async def test_a_guard_that_was_killed_is_replaced(tmp_path):
     assert is_alive(first)
     running.cancel()
     await asyncio.wait([running])
+
+
+async def test_the_loop_is_never_blocked():
+    with blockbuster_ctx("reactor"):
+        await run(command="cat", stdin="x" * 1_000_000)
+        await run(command="sleep 60 & echo hi")
+        await fails("timeout", command="sleep 60 & wait", timeout="100ms")
 
 
 def test_it_works_on_uvloop():

@@ -69,7 +69,7 @@ async def deliver(server: Server, letter: Letter, timeout: float) -> list[dict[s
         TransientError: kind `email.temporary`, `connection` or `timeout`.
     """
     try:
-        client = _client(server.smtp, timeout)
+        client = await asyncio.to_thread(_client, server.smtp, timeout)  # reads the authorities' certificates
         async with _connected(client, server.smtp):
             refused, _ = await client.send_message(letter.message, sender=letter.sender, recipients=letter.recipients)
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:

@@ -201,7 +201,7 @@ class _Child:
     async def _clear(self) -> None:
         """Wait for the group's other processes; after the grace they are killed."""
         until, pause = time.monotonic() + GRACE, 0.005
-        while _group_lives(self.process.pid):
+        while _group_exists(self.process.pid) and await asyncio.to_thread(_group_runs, self.process.pid):
             if time.monotonic() > until:
                 self.signal(signal.SIGKILL)
                 return
@@ -249,8 +249,7 @@ def _not_spawned(error: OSError, cwd: str | None) -> PermanentError | TransientE
     return PermanentError("input", f"cwd {cwd!r}: {error.strerror}")
 
 
-def _group_lives(group: int) -> bool:
-    """Whether a process of the group still runs; one that has ended and was only not reaped does not count."""
+def _group_exists(group: int) -> bool:
     with contextlib.suppress(ChildProcessError):  # where we are process 1, orphans become our children
         while os.waitpid(-group, os.WNOHANG) != (0, 0):
             pass
@@ -258,6 +257,11 @@ def _group_lives(group: int) -> bool:
         os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):
         return False
+    return True
+
+
+def _group_runs(group: int) -> bool:
+    """Whether a process of the group still runs; one that has ended and was only not reaped does not count."""
     stats = [stat for entry in Path("/proc").glob("[0-9]*/stat") if (stat := _stat(entry))]
     return not stats or any(int(stat[2]) == group and stat[0] not in _ENDED for stat in stats)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import json
@@ -22,7 +21,7 @@ from reactor.language.inputs import check_inputs
 from reactor.language.problems import Problem
 from reactor.model import failpoints
 from reactor.model.clock import SystemClock, SystemEntropy
-from reactor.model.errors import ReactorError, SettingsError
+from reactor.model.errors import SettingsError
 from reactor.model.flow import Flow
 from reactor.plugins import discovery
 from reactor.sdk.http import HttpRoutes
@@ -93,7 +92,6 @@ class App:
         """Plugins that could not be taken in."""
         self.folder: Folder | None = None
         self.running: Running | None = None
-        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def problems(self) -> Sequence[Problem]:
@@ -117,7 +115,6 @@ class App:
         self.compiler.started()
         if self.folder is not None:
             self.folder.start()
-        self._tasks.append(asyncio.get_running_loop().create_task(self._purge()))
 
     async def _open_folder(self) -> None:
         root = self.settings.workflows
@@ -152,27 +149,8 @@ class App:
         address = {"url": self.running.url, "pid": os.getpid()}
         write_private(settings.data / ADDRESS_FILE, json.dumps(address).encode())
 
-    async def _purge(self) -> None:
-        """Once a minute remove what is older than `retention`, and claims that are over, a little at a time."""
-        store, retention = self.engine.store, self.settings.retention
-        while True:
-            await asyncio.sleep(_PURGE_EVERY)
-            before = self.engine.clock.now() - retention if retention is not None else 0
-            try:
-                gone = 1
-                while gone:
-                    gone = await store.purge(before, _PURGE_ROWS)
-                    await asyncio.sleep(_PURGE_BREATH)
-            except ReactorError as error:
-                _log.warning("old runs could not be removed now: %s", error)
-
     async def stop(self) -> None:
         """Close the doors, answer what is under way, let runs come to a border, write the rest. Safe to call twice."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
         if self.folder is not None:
             await self.folder.stop()
         if self.running is not None:

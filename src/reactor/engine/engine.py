@@ -15,6 +15,7 @@ from reactor.engine.explain import Explain
 from reactor.engine.flows import CheckInputs, Compile, FlowBook
 from reactor.engine.intake import Intake
 from reactor.engine.limits import Limits
+from reactor.engine.retention import Retention
 from reactor.engine.triggers import Triggers
 from reactor.model import ids
 from reactor.model.clock import Clock, Entropy
@@ -63,6 +64,7 @@ class Engine:
         self.limits = parts.limits
         self.changes = Changes()
         self.book = FlowBook(parts.store, parts.clock, parts.compile, parts.check_inputs, parts.env)
+        self.retention = Retention(parts.store, parts.clock, parts.retention)
         self.ready = False
         self.started_at = 0
 
@@ -112,6 +114,7 @@ class Engine:
         if recovered:
             _log.info("taking up %d runs that were under way", recovered)
         self.executor.timers.start()
+        self.retention.start()
         for name, flow in self.book.current.items():
             if self.book.enabled.get(name, True):
                 self.triggers.changed(name, flow)
@@ -143,6 +146,7 @@ class Engine:
         self.ready = False
         await self.triggers.stop()
         await self.executor.timers.stop()
+        await self.retention.stop()
         await self.executor.drain()
         await self.executor.committer.flush()
         self.changes.close()

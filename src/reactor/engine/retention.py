@@ -1,0 +1,51 @@
+"""Removes finished runs and events that are older than the operator wants, and claims that are over, in small batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from reactor.model.clock import Clock
+from reactor.model.errors import StoreError
+from reactor.stores.port import Store
+
+_log = logging.getLogger("reactor.retention")
+_BATCH = 500
+"""Rows of one purge: about five milliseconds of the store's writer."""
+_BREATH = 0.05
+_PERIOD = 60.0
+"""Seconds between two looks."""
+
+
+class Retention:
+    """Looks every minute whether something has become too old."""
+
+    def __init__(self, store: Store, clock: Clock, keep: int | None) -> None:
+        """`keep`: milliseconds; None keeps runs and events for ever."""
+        self._store = store
+        self._clock = clock
+        self._keep = keep
+        self._task: asyncio.Task[None] | None = None
+        self.removed = 0
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._work())
+
+    async def stop(self) -> None:
+        """Stop after the batch under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            self._task = None
+
+    async def _work(self) -> None:
+        while True:
+            await asyncio.sleep(_PERIOD)
+            before = 0 if self._keep is None else self._clock.now() - self._keep
+            try:
+                while gone := await self._store.purge(before, _BATCH):
+                    self.removed += gone
+                    await asyncio.sleep(_BREATH)
+            except StoreError as error:
+                _log.error("cannot remove what is older than the retention, trying again in a minute: %s", error)

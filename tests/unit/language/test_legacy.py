@@ -95,6 +95,12 @@ def test_missing_fields_are_warned_of(read):
     assert [(p.severity, p.rule) for p in loaded.problems] == [("warning", "unknown-step")]
 
 
+def test_the_last_response_is_known_in_flows_of_the_older_engine(read, told):
+    step = "{action: log.info, message: '{{ response.body }}{{ .response.body }}'}"
+    assert read(f"name: x\nworkflow: [{step}]\n").problems == []
+    assert told(f"name: x\nsteps: [{step}]\n")[0] == "2:41 unknown-name?"
+
+
 def test_variables_may_be_variables(read):
     text = "name: x\nvars: {who: Ann}\nworkflow:\n  - {action: log.info, message: '{{ .variables.who }}'}\n"
     assert read(text).problems == []

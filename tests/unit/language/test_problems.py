@@ -4,7 +4,9 @@ import msgspec
 import pytest
 from inline_snapshot import snapshot
 
-from reactor.language.problems import Problem, closest, in_order, listed, render, shown, summary
+from reactor.language.folder import load_folder
+from reactor.language.problems import Problem, closest, in_order, listed, shown
+from reactor.language.report import render, summary
 
 BROKEN = """\
 nam: big
@@ -100,6 +102,13 @@ def test_nothing_to_show():
     assert render([], "github") == ""
     assert msgspec.json.decode(render([], "json"))["problems"] == []
     assert msgspec.json.decode(render([], "sarif"))["runs"][0]["results"] == []
+
+
+def test_a_folder_ends_with_its_count(tmp_path, catalog):
+    (tmp_path / "a.yaml").write_text("name: a\nsteps: [{wait: 1s}]\n")
+    assert render(load_folder([tmp_path], catalog=catalog)) == "1 flow: no problems\n"
+    (tmp_path / "b.yaml").write_text("name: b\nsteps: [{wait: soon}]\n")
+    assert render(load_folder([tmp_path], catalog=catalog)).endswith("\n2 flows: 1 error\n")
 
 
 def test_fixes_mend_the_text(read):

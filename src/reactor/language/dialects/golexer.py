@@ -253,11 +253,15 @@ def _has_sign(found: list[Token], *, legacy: bool) -> bool:
             return True
         if token.kind in {"field", "dot"} and _begins_operand(token, before):
             return True
-        if before is None and token.value in {"if", "range", "with"} and after is not None and after.kind != "(":
-            return after.kind != "other"
+        if before is None and token.value in {"if", "range", "with"} and after is not None and _is_operand(after):
+            return True
         if _calls(token, before, after):
             return True
     return False
+
+
+def _is_operand(token: Token) -> bool:
+    return token.kind in _ENDS_OPERAND - {")"} and token.value not in {"in", "is", "and", "or"} and not token.glued
 
 
 def _begins_operand(token: Token, before: Token | None) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from jinja2.runtime import LoopContext
 
@@ -19,7 +19,16 @@ from reactor.language.expressions.values import json_text, to_json_value, weigh
 F = TypeVar("F", bound=Callable[..., Any])
 _SCALARS = (str, int, float, bool, type(None))
 
+
+class Group(NamedTuple):
+    """One group of `groupby`."""
+
+    grouper: Any
+    list: Any
+
+
 ATTRIBUTES: dict[type, frozenset[str]] = {
+    Group: frozenset(["grouper", "list"]),
     LoopContext: frozenset(
         ["index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem"]
     ),
@@ -82,7 +91,9 @@ def item(owner: Any, key: Any, site: Site) -> Any:
             return owner[key]
         except KeyError:
             return Missing(site, owner, key)
-    return _attr(owner, key, site) if isinstance(key, str) or owner is None else Missing(site, owner, key)
+    if isinstance(owner, Missing):
+        return owner
+    return _attr(owner, key, site) if isinstance(key, str) else Missing(site, owner, key)
 
 
 def lenient_attr(owner: Any, name: str, site: Site) -> Any:

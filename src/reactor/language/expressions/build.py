@@ -15,9 +15,11 @@ from reactor.language.expressions.compiled import Compiled, Constant, Expression
 from reactor.language.expressions.filters import FILTERS
 from reactor.language.expressions.limits import LIMITS, ExpressionSyntaxError, Refusal
 from reactor.language.expressions.references import Reference, references
-from reactor.language.expressions.values import plain_text
+from reactor.language.expressions.values import plain_text, to_json_value
 
 _KEPT = 1_024
+_WORDS = {"": False, "no": False, "off": False, "yes": True, "on": True}
+"""What a condition of the older engine may be without any template; `true`, `false` and numbers read themselves."""
 Unit = tuple[Code, tuple[Reference, ...]]
 
 
@@ -35,18 +37,25 @@ def compile_value(value: Any, *, legacy: bool = False, where: str = "") -> Compi
     Raises:
         ExpressionSyntaxError: a template cannot be read; with its place.
     """
-    if isinstance(value, str):
-        if not is_template(value):
-            return Constant(value, value)
+    try:
+        return _value(value, legacy=legacy, where=where)
+    except RecursionError:
+        raise ExpressionSyntaxError("it is nested too deep", where=where) from None
+
+
+def _value(value: Any, *, legacy: bool, where: str) -> Compiled:
+    if isinstance(value, str) and is_template(value):
         return _expression(value, "template", legacy=legacy, where=where)
     if isinstance(value, list):
-        items = [compile_value(item, legacy=legacy, where=f"{where}[{at}]") for at, item in enumerate(value)]
-        if all(isinstance(item, Constant) for item in items):
-            return Constant(value, _shown(value))
-        return ListOf(items, _shown(value))
+        items = [_value(item, legacy=legacy, where=f"{where}[{at}]") for at, item in enumerate(value)]
+        constants = [item.value for item in items if isinstance(item, Constant)]
+        return Constant(constants) if len(constants) == len(items) else ListOf(items, value)
     if isinstance(value, dict):
         return _map(value, legacy=legacy, where=where)
-    return Constant(value, _shown(value))
+    try:
+        return Constant(to_json_value(value))
+    except Refusal as refusal:
+        raise ExpressionSyntaxError(refusal.message, where=where) from None
 
 
 def _map(value: dict[Any, Any], *, legacy: bool, where: str) -> Compiled:
@@ -56,22 +65,9 @@ def _map(value: dict[Any, Any], *, legacy: bool, where: str) -> Compiled:
         name = key if isinstance(key, str) else plain_text(key)
         if is_template(name):
             keys[name] = _expression(name, "template", legacy=legacy, where=where)
-        entries[name] = compile_value(item, legacy=legacy, where=f"{where}.{name}" if where else name)
-    if not keys and all(isinstance(entry, Constant) for entry in entries.values()):
-        return Constant(
-            {name: entry.value for name, entry in entries.items() if isinstance(entry, Constant)}, _shown(value)
-        )
-    return MapOf(entries, keys, _shown(value))
-
-
-def _shown(value: Any) -> str:
-    """A value as one line, for `source`."""
-    if value is None or isinstance(value, (str, int, float, list, dict)):
-        try:
-            return plain_text(value)
-        except Refusal:
-            return str(value)
-    return str(value)
+        entries[name] = _value(item, legacy=legacy, where=f"{where}.{name}" if where else name)
+    constants = {name: entry.value for name, entry in entries.items() if isinstance(entry, Constant)}
+    return MapOf(entries, keys, value) if keys or len(constants) < len(entries) else Constant(constants)
 
 
 def compile_condition(text: Any, legacy: bool = False, *, where: str = "") -> Compiled:  # noqa: FBT001, FBT002 - as the loader calls it
@@ -84,7 +80,9 @@ def compile_condition(text: Any, legacy: bool = False, *, where: str = "") -> Co
         ExpressionSyntaxError: it cannot be read, or mixes text and `{{ }}` in a flow of ours.
     """
     if not isinstance(text, str):
-        return Constant(text, _shown(text))
+        return compile_value(text, legacy=legacy, where=where)
+    if legacy and text.strip().lower() in _WORDS:
+        return Constant(_WORDS[text.strip().lower()])
     if not is_template(text):
         return _expression(text, "bare", legacy=legacy, where=where, condition=legacy)
     mode = "template" if legacy or "{%" in text else "whole"

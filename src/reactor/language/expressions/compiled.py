@@ -7,14 +7,12 @@ from typing import Any, Protocol
 
 from reactor.language.expressions.codegen import Code
 from reactor.language.expressions.limits import Meter, OverLimit, Refusal
-from reactor.language.expressions.missing import Missing
 from reactor.language.expressions.references import Path, Reference
 from reactor.language.expressions.values import plain_text, to_json_value, truth
 from reactor.model.errors import PermanentError, ReactorError
 
 _SHOWN = 60
 _SCALARS = frozenset({str, int, bool, type(None)})
-_NONE: frozenset[str] = frozenset()
 
 
 class Compiled(Protocol):
@@ -52,14 +50,18 @@ class Compiled(Protocol):
 class Constant:
     """A value without expressions in it. It is handed out itself: data is never changed."""
 
-    __slots__ = ("source", "value")
-    names: frozenset[str] = _NONE
+    __slots__ = ("value",)
+    names: frozenset[str] = frozenset()
     references: tuple[Reference, ...] = ()
     paths: frozenset[Path] = frozenset()
 
-    def __init__(self, value: Any, source: str | None = None) -> None:
+    def __init__(self, value: Any) -> None:
         self.value = value
-        self.source = source if source is not None else plain_text(value)
+
+    @property
+    def source(self) -> str:
+        """The value as one line."""
+        return plain_text(self.value)
 
     def evaluate(self, scope: Mapping[str, Any]) -> Any:
         """The value."""
@@ -137,12 +139,18 @@ def _in_words(error: Exception) -> str:
 class ListOf:
     """A list in which something is an expression."""
 
-    __slots__ = ("_items", "names", "paths", "references", "source")
+    __slots__ = ("_items", "_written", "names", "paths", "references")
 
-    def __init__(self, items: list[Compiled], source: str) -> None:
-        self.source = source
+    def __init__(self, items: list[Compiled], written: Any) -> None:
+        self._written = written
+        """As it stands in the YAML, or its text."""
         self._items = items
         self.names, self.references, self.paths = _joined(items)
+
+    @property
+    def source(self) -> str:
+        """The list as one line."""
+        return shown(self._written)
 
     def evaluate(self, scope: Mapping[str, Any]) -> list[Any]:
         """The list of the values.
@@ -164,13 +172,18 @@ class ListOf:
 class MapOf:
     """A map in which something is an expression; keys may be too."""
 
-    __slots__ = ("_entries", "_keys", "names", "paths", "references", "source")
+    __slots__ = ("_entries", "_keys", "_written", "names", "paths", "references")
 
-    def __init__(self, entries: dict[str, Compiled], keys: dict[str, Compiled], source: str) -> None:
-        self.source = source
+    def __init__(self, entries: dict[str, Compiled], keys: dict[str, Compiled], written: Any) -> None:
+        self._written = written
         self._entries = entries
         self._keys = keys
         self.names, self.references, self.paths = _joined([*entries.values(), *keys.values()])
+
+    @property
+    def source(self) -> str:
+        """The map as one line."""
+        return shown(self._written)
 
     def evaluate(self, scope: Mapping[str, Any]) -> dict[str, Any]:
         """The map of the values.
@@ -195,10 +208,15 @@ class MapOf:
         return found
 
 
+def shown(value: Any) -> str:
+    """What stands in the YAML, as one line."""
+    try:
+        return plain_text(value)
+    except Refusal:
+        return str(value)
+
+
 def _joined(items: list[Compiled]) -> tuple[frozenset[str], tuple[Reference, ...], frozenset[Path]]:
     names = frozenset(name for item in items for name in item.names)
     found = tuple(reference for item in items for reference in item.references)
     return names, found, frozenset(reference.path for reference in found)
-
-
-__all__ = ["Compiled", "Constant", "Expression", "ListOf", "MapOf", "Missing"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import hashlib
 from typing import Any
 
@@ -12,13 +11,12 @@ import msgspec
 
 from reactor.language.expressions import filters, jq
 from reactor.language.expressions.access import each
-from reactor.language.expressions.limits import LIMITS, Meter, OverLimit, Refusal, out_of_time
+from reactor.language.expressions.limits import Meter, OverLimit, Refusal
 from reactor.language.expressions.missing import kind_of
 from reactor.language.expressions.times import as_time, duration
 from reactor.language.expressions.values import json_text, text, to_json_value
 
 _JSON_COST = 16
-_MATCHES = 10_000
 
 
 def from_json(meter: Meter, value: Any) -> Any:
@@ -56,99 +54,6 @@ def run_jq(meter: Meter, value: Any, program: Any, *, all: Any = False) -> Any:
     if len(results) > 1:
         raise Refusal("the jq program gives several results; put it in [ ], or write jq('…', all=true)")
     return results[0] if results else None
-
-
-@functools.lru_cache(maxsize=256)
-def compiled(pattern: str) -> Any:
-    """A regular expression.
-
-    Raises:
-        Refusal: it is none.
-        OverLimit: it is too long.
-    """
-    import regex  # noqa: PLC0415 - large, and few flows need it
-
-    if len(pattern) > LIMITS.pattern:
-        raise OverLimit(f"a regular expression has at most {LIMITS.pattern:,} characters")
-    try:
-        return regex.compile(pattern)
-    except (regex.error, OverflowError, RecursionError, ValueError) as error:
-        raise Refusal(f"`{pattern[:80]}` is no regular expression: {error}") from None
-
-
-def _search(meter: Meter, value: Any, pattern: Any, how: str, *args: Any) -> Any:
-    if not isinstance(pattern, str):
-        raise Refusal(f"a regular expression is a text, not {kind_of(pattern)}")
-    shown = text(meter, value)
-    try:
-        return getattr(compiled(pattern), how)(*args, shown, timeout=meter.remaining(), concurrent=False)
-    except TimeoutError:
-        out_of_time()
-
-
-def regex_match(meter: Meter, value: Any, pattern: Any) -> bool:
-    """Whether the text begins with a match of the pattern.
-
-    Raises:
-        Refusal: no pattern.
-        OverLimit: out of time.
-    """
-    return _search(meter, value, pattern, "match") is not None
-
-
-def regex_search(meter: Meter, value: Any, pattern: Any) -> Any:
-    """The first match anywhere: its text, or its groups as a list when the pattern has some; null without a match.
-
-    Raises:
-        Refusal: no pattern.
-        OverLimit: out of time.
-    """
-    found = _search(meter, value, pattern, "search")
-    if found is None:
-        return None
-    return list(found.groups()) if found.re.groups else found.group()
-
-
-def regex_findall(meter: Meter, value: Any, pattern: Any) -> list[Any]:
-    """All matches, each as `regex_search` gives it.
-
-    Raises:
-        Refusal: no pattern.
-        OverLimit: out of time, or too many.
-    """
-    matches: list[Any] = []
-    try:
-        for found in _search(meter, value, pattern, "finditer"):
-            meter.tick()
-            meter.spend(60 + found.end() - found.start())
-            if len(matches) >= _MATCHES:
-                raise OverLimit(f"the pattern matches more than {_MATCHES:,} times")
-            matches.append(list(found.groups()) if found.re.groups else found.group())
-    except TimeoutError:
-        out_of_time()
-    return matches
-
-
-def regex_replace(meter: Meter, value: Any, pattern: Any, by: Any = "") -> str:
-    r"""The text with every match replaced; `\1` and `\g<name>` stand for groups.
-
-    Raises:
-        Refusal: no pattern.
-        OverLimit: out of time, or the result is too long.
-    """
-    shown, replacement, parts, at = text(meter, value), text(meter, by), [], 0
-    try:
-        for found in _search(meter, shown, pattern, "finditer"):
-            meter.tick()
-            piece = found.expand(replacement) if "\\" in replacement else replacement
-            meter.spend(60 + len(piece))
-            parts += [shown[at : found.start()], piece]
-            at = found.end()
-    except TimeoutError:
-        out_of_time()
-    except (LookupError, ValueError) as error:
-        raise Refusal(f"the replacement does not fit the pattern: {error}") from None
-    return "".join([*parts, shown[at:]])
 
 
 def _bytes(meter: Meter, value: Any) -> bytes:
@@ -213,10 +118,6 @@ filters.register(
     {
         "from_json": from_json,
         "jq": run_jq,
-        "regex_match": regex_match,
-        "regex_search": regex_search,
-        "regex_findall": regex_findall,
-        "regex_replace": regex_replace,
         "sha256": sha256,
         "b64": b64,
         "b64decode": b64decode,

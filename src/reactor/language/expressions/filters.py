@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from reactor.language.expressions import methods, operators
-from reactor.language.expressions.access import each, item, iterate
+from reactor.language.expressions.access import Group, each, item, iterate
 from reactor.language.expressions.limits import LIMITS, Meter, OverLimit, Refusal
 from reactor.language.expressions.missing import Empty, Missing, Site, kind_of
 from reactor.language.expressions.predicates import check
@@ -17,13 +17,6 @@ from reactor.language.expressions.values import json_text, text, to_json_value, 
 
 Function = Callable[..., Any]
 _INT_DIGITS = 600
-
-
-class Group(NamedTuple):
-    """One group of `groupby`."""
-
-    grouper: Any
-    list: Any
 
 
 def apply(meter: Meter, name: str, value: Any, /, *args: Any, **kwargs: Any) -> Any:

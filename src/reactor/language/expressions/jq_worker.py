@@ -22,6 +22,7 @@ import msgspec
 HEADER = struct.Struct(">I")
 _PR_SET_PDEATHSIG = 1
 _LONGEST_ERROR = 300
+_LARGEST = 16 * 1024 * 1024
 # What reads the clock, the machine or more input is not recorded, so a replay would see something else. The definitions
 # also keep out `import` and `include`, which may only stand at the very beginning.
 _PRELUDE = "".join(
@@ -102,6 +103,8 @@ def _answer(program: str, data: str | None, limit: int) -> Any:
             results.append(result)
             if len(results) >= limit:
                 break
+        if len(msgspec.json.encode(results)) > _LARGEST:
+            return ["limit", "gives more than fits"]
         return ["ok", results]
     except MemoryError:
         return ["limit", "takes too much memory"]

@@ -19,8 +19,8 @@ class Limits:
 
     source: int = 64 * 1024
     """Characters of one template."""
-    nesting: int = 50
-    """Brackets inside brackets in a template. Python's own compiler allows about twice as many."""
+    nesting: int = 90
+    """Operators and brackets inside each other in a template. Python's own compiler allows 200 brackets."""
     nodes: int = 5_000
     """Parts of one template: names, operators, calls, pieces of text."""
     ticks: int = 100_000

@@ -29,7 +29,7 @@ def compile_command(text: str, legacy: bool = False, *, where: str = "") -> Comp
         ExpressionSyntaxError: it cannot be read, or a value stands where it could not be kept a value.
     """
     if not build.is_template(text):
-        return Constant(text, text)
+        return Constant(text)
     try:
         tree, go = build.parse(text, "template", legacy=legacy)
         quoter = _Quoter()

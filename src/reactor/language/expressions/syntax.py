@@ -17,7 +17,7 @@ from jinja2.exceptions import TemplateSyntaxError
 from jinja2.lexer import TokenStream
 from jinja2.parser import Parser
 
-from reactor.language.expressions import extras, filters, jq, predicates
+from reactor.language.expressions import filters, jq, patterns, predicates
 from reactor.language.expressions.limits import LIMITS, ExpressionSyntaxError, Refusal
 
 INTERNAL = "_go_"
@@ -63,7 +63,7 @@ _TAGS: dict[type[nodes.Node], str] = {
     nodes.FromImport: "from",
     nodes.Extends: "extends",
     nodes.Block: "block",
-    nodes.ScopedEvalContextModifier: "autoescape",
+    nodes.Scope: "autoescape",
 }
 _DROPPED = {
     "safe": "nothing is escaped here, so it is not needed",
@@ -88,13 +88,20 @@ class ExpressionEnvironment(Environment):
 
 
 def _with_offsets(source: str, stream: Iterator[tuple[int, str, str]]) -> Iterator[tuple[int, str, str]]:
-    position = 0
+    """Offsets in place of lines. What is too long or too deep is refused here, before the parser goes down into it."""
+    position = count = depth = 0
     try:
-        for _, token, value in stream:
+        for _, kind, value in stream:
             # What `{{-` strips never becomes a token: go on to where this one stands.
             while source[position : position + len(value)] != value and source[position : position + 1].isspace():
                 position += 1
-            yield position, token, value
+            count += 1
+            depth += kind == "operator" and (value in _OPEN) - (value in _CLOSE)
+            if count > 3 * LIMITS.nodes:
+                raise TemplateSyntaxError(f"it has more than {LIMITS.nodes:,} parts; split it up", position)
+            if depth > LIMITS.nesting:
+                raise TemplateSyntaxError(f"it is nested deeper than {LIMITS.nesting} levels", position)
+            yield position, kind, value
             position += len(value)
     except TemplateSyntaxError as error:
         raise TemplateSyntaxError(error.message or "syntax error", position) from None
@@ -170,43 +177,37 @@ class _translated:  # noqa: N801 - used as a statement
             raise ExpressionSyntaxError(f"it cannot be read: {error}", self.offset) from None
 
 
+_HINTS = {
+    "unexpected char '&'": "write `and` for `&&`",
+    "unexpected char '!'": "write `not` for `!`",
+    "unexpected char '?'": "write `a if condition else b` for `condition ? a : b`, `| default(b)` for `??`",
+    "unexpected char '|'": "write `or` for `||`",
+    "got '|'": "write `or` for `||`",
+    "unexpected '|'": "write `or` for `||`",
+    "end of template, expected 'end of print": "`}}` is missing",
+    "unexpected '.'": "unexpected `.`; is a quote or a name missing?",
+    "Missing end of comment": "`{#` begins a comment that does not end; write {% raw %}{#{% endraw %} for the signs",
+}
+
+
 def _advice(message: str) -> str:
     """Jinja's message in our words where it says little."""
-    if "unexpected char '&'" in message:
-        return "write `and` for `&&`"
-    if "unexpected char '!'" in message:
-        return "write `not` for `!`"
-    if "unexpected char '?'" in message:
-        return "write `a if condition else b` for `condition ? a : b`, `| default(b)` for `??`"
-    if "unexpected char '|'" in message or "got '|'" in message:
-        return "write `or` for `||`"
-    if "end of print statement" in message and "end of template" in message:
-        return "`}}` is missing"
+    for part, hint in _HINTS.items():
+        if part in message:
+            return hint
     if "unexpected char" in message:
         return message.split(" at ", 1)[0] + "; is a quote missing?"
-    if "Missing end of comment" in message:
-        return "`{#` begins a comment that does not end; write {% raw %}{#{% endraw %} for the characters"
     return message.replace("Jinja was looking for", "looking for").replace("Jinja is expecting", "expecting")
 
 
 def precheck(text: str) -> None:
-    """Refuse what is too long or too deep before anything reads it.
+    """Refuse what is too long before anything reads it.
 
     Raises:
-        ExpressionSyntaxError: over a limit.
+        ExpressionSyntaxError: over the limit.
     """
     if len(text) > LIMITS.source:
         raise ExpressionSyntaxError(f"it is longer than {LIMITS.source:,} characters", LIMITS.source)
-    depth = 0
-    for at, char in enumerate(text):
-        if char in _OPEN:
-            depth += 1
-            if (
-                depth > LIMITS.nesting * 2
-            ):  # a text may hold brackets that are no syntax, so this is only the coarse one
-                raise ExpressionSyntaxError(f"it is nested deeper than {LIMITS.nesting} levels", at)
-        elif char in _CLOSE:
-            depth = max(0, depth - 1)
 
 
 def check_go(tree: nodes.Node) -> None:
@@ -293,7 +294,7 @@ def _check_filter(node: nodes.Filter) -> None:
             if problem is not None:
                 _refuse(node, f"the jq program cannot be compiled: {problem}")
         elif name.startswith("regex_"):
-            extras.compiled(constant)
+            patterns.compiled(constant)
         elif name == "map" and constant not in filters.FILTERS:
             _refuse(node, f"there is no filter `{constant}`{_meant(constant, list(filters.FILTERS))}")
     except Refusal as refusal:

@@ -123,7 +123,7 @@ async def _run_here(file: Path, given: Any, settings: Settings, *, show: bool) -
         engine.executor.timers.start()
         engine.ready = True
         view = View(show=show)
-        watching = asyncio.ensure_future(_watch(app, view)) if show else None
+        watching = asyncio.ensure_future(_watch(app, view, flow.name)) if show else None
         await asyncio.sleep(0)
         body = body_of(given, has_inputs=flow.inputs is not None)
         receipt = await engine.run_flow(flow.name, body.get("data"), body.get("inputs"))
@@ -172,14 +172,14 @@ def _text(file: Path) -> str:
 
 def _loaded(app: App, file: Path, text: str) -> Flow:
     from reactor.language.problems import errors
+    from reactor.language.report import render
 
     loaded = app.compiler.load(text, str(file))
     if loaded.flow is not None:
         return loaded.flow
-    for problem in errors(loaded.problems):
-        click.echo(str(problem), err=True)
-    count = len(errors(loaded.problems))
-    raise click.ClickException(f"{file} has {count} problem{'s' if count != 1 else ''} and cannot run")
+    wrong = errors(loaded.problems)
+    click.echo(render(wrong), err=True, nl=False)
+    raise click.ClickException(f"{file} has {len(wrong)} problem{'s' if len(wrong) != 1 else ''} and cannot run")
 
 
 def _beside(app: App, file: Path) -> dict[str, Flow]:
@@ -212,11 +212,12 @@ def _called(flow: Flow) -> set[str]:
     return names
 
 
-async def _watch(app: App, view: View) -> None:
-    """Show steps as they end."""
+async def _watch(app: App, view: View, name: str) -> None:
+    """Show steps as they end; those of flows that are called under the flow's name."""
     async for change in app.engine.changes.listen():
         if change.kind == "step":
-            view.step(change.data["path"], change.data["status"])
+            called = "" if change.data["flow"] == name else f"{change.data['flow']}: "
+            view.step(called + change.data["path"], change.data["status"])
 
 
 class View:
@@ -250,7 +251,6 @@ class View:
         """Print the run; the exit code."""
         from reactor.cli.output import one_line, print_json
 
-        self.steps(run["steps"])
         print_json(run)
         if run["status"] == "completed":
             return 0

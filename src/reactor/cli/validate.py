@@ -22,7 +22,7 @@ def validate(paths: tuple[str, ...], form: str, as_json: bool) -> int:
     from reactor.language.folder import load_folder
 
     folder = load_folder(paths, catalog=_catalog())
-    click.echo(report.render(folder, "json" if as_json else form))
+    click.echo(report.render(folder, "json" if as_json else form), nl=False)
     return 1 if any(problem.severity == "error" for problem in folder.problems) else 0
 
 

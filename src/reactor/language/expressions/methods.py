@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -90,6 +90,8 @@ def join(meter: Meter, owner: str, items: Any, /) -> str:
     Raises:
         OverLimit: the result is too long.
     """
+    if not isinstance(items, (list, tuple, Mapping, str, range, Iterator)):
+        raise Refusal(f"{kind_of(items)} cannot be joined")
     texts = []
     for entry in items:
         shown = plain_text(entry)
@@ -149,7 +151,10 @@ def _astimezone(_meter: Meter, owner: dt.datetime, zone: str, /) -> dt.datetime:
 def _index(meter: Meter, owner: Any, wanted: Any, /) -> int:
     weigh(meter, owner)
     weigh(meter, wanted)
-    return int(owner.index(wanted))
+    try:
+        return int(owner.index(wanted))
+    except ValueError:
+        raise Refusal("it is not in the list") from None
 
 
 def _count(meter: Meter, owner: Any, wanted: Any, /) -> int:

@@ -49,6 +49,8 @@ def duration(value: Any) -> dt.timedelta:
     """
     if isinstance(value, dt.timedelta):
         return value
+    if type(value) not in {str, int, float}:
+        raise Refusal(f"{kind_of(value)} is no duration; write 5m, 1h30m or seconds")
     negative = isinstance(value, str) and value.strip().startswith("-")
     if negative:
         value = value.strip()[1:]

@@ -243,7 +243,7 @@ class Folder:
 
     async def _take_in(self, scan: _Scan, changed: list[str], gone: list[str]) -> None:
         self._unread = {
-            name: Problem(rule="unreadable", file=name, message=f"{name} {why}; what is in it stays as it was")
+            name: Problem(rule="unreadable", file=name, message=f"it {why}; what is in it stays as it was")
             for name, why in scan.unread.items()
         }
         for at in range(0, len(changed), _AT_ONCE):
@@ -282,7 +282,7 @@ class Folder:
             source = self._sources[file] = _Source(sign, name=name)
         source.sign = sign
         if isinstance(content, str):
-            source.problems = [Problem(rule="unreadable", file=file, message=f"{file} {content}")]
+            source.problems = [Problem(rule="unreadable", file=file, message=f"it {content}")]
             source.digest = b""
             self._tell(source)
             return
@@ -294,7 +294,7 @@ class Folder:
             taken = self._load(content.decode("utf-8-sig"), file)
         except UnicodeDecodeError as error:
             source.problems = [
-                Problem(rule="unreadable", file=file, message=f"{file} is not UTF-8 text (byte {error.start})")
+                Problem(rule="unreadable", file=file, message=f"it is not UTF-8 text (byte {error.start})")
             ]
         else:
             source.problems = taken.problems

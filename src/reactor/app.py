@@ -38,7 +38,6 @@ INSTANCE = 1
 """Of one: a SQLite file belongs to a single process."""
 _ENVELOPE = 64 << 10
 """Bytes of a request around an event's data."""
-_PURGE_EVERY, _PURGE_ROWS, _PURGE_BREATH = 60.0, 500, 0.05
 _OURS = {TOKEN_FILE, "reactor.db", "lock"}
 
 

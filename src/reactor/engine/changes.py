@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -67,7 +68,7 @@ class Changes:
                 if position < first - 1:
                     yield Change(first - 1, "gap", self._ring[0].at, {"lost": first - 1 - position})
                     position = first - 1
-                for change in [c for c in self._ring if c.number > position] if position else list(self._ring):
+                for change in list(islice(self._ring, position - first + 1, None)):
                     position = change.number
                     if change.kind != "end":
                         yield change

@@ -195,7 +195,8 @@ def _resets(known: dict[str, Entry]) -> list[tuple[str, bool]]:
             resets.setdefault(parent, True)
             resets.setdefault(parent + "#body", True)
         if inside:
-            resets |= {path + "#timeout": True, path + "#body": True, path + ".on_error": False, path + ".finally": False}
+            own = {path + "#timeout": True, path + "#body": True}
+            resets |= own | {path + ".on_error": False, path + ".finally": False}
     return list(resets.items())
 
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from reactor.engine import connections
 from reactor.engine.changes import Changes
 from reactor.engine.committer import Committer
 from reactor.engine.flows import FlowBook
@@ -20,7 +21,7 @@ from reactor.model.clock import Clock, Entropy, Instant, to_iso
 from reactor.model.errors import ErrorInfo, ReactorError
 from reactor.model.event import Event
 from reactor.model.flow import Flow
-from reactor.model.journal import Entry, FlowCall, Outcome, Run
+from reactor.model.journal import Entry, FlowCall, Run
 from reactor.model.states import RunStatus
 from reactor.runtime.interpreter import Interpreter, RunEnd
 from reactor.sdk.manifest import Catalog
@@ -75,7 +76,9 @@ class Executor:
         self._queued: set[int] = set()
         self._loader: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._watched: dict[int, list[asyncio.Future[Outcome]]] = {}
+        self._watched: dict[int, list[asyncio.Future[RunEnd]]] = {}
+        """Who waits for the end of a run, wherever that is meanwhile."""
+        self._connections: dict[tuple[str, int], connections.Connections] = {}
         self.stopping = False
         self.finished = 0
         self.failed = 0
@@ -159,13 +162,12 @@ class Executor:
 
     def _finish(self, live: LiveRun, end: RunEnd) -> None:
         now = self.clock.now()
-        live.end = Entry("", now, end.status.value, end.output, end.error)
         live.status(end.status, finished_at=now, error=end.error, wake_at=None, waiting_for="", owner=0)
         self.committer.touch(live, soon=True)
         self.finished += 1
         self.failed += end.status is RunStatus.FAILED
         failpoints.reach("run.finished")
-        if live.ended or live.key in self._watched or live.record_.parent_key is not None:
+        if live.key in self._watched or live.record_.parent_key is not None:
             waiter = self.committer.barrier(live)
             waiter.add_done_callback(lambda done: self._tell(live, end, done))
         self.live.pop(live.key, None)
@@ -177,12 +179,9 @@ class Executor:
         """The end is durable: tell who waits for it."""
         if done.cancelled() or done.exception() is not None:
             return
-        for future in live.ended:
-            if not future.done():
-                future.set_result(live)
         for watcher in self._watched.pop(live.key, ()):
             if not watcher.done():
-                watcher.set_result(Outcome(end.output, end.error))
+                watcher.set_result(end)
         parent = live.record_.parent_key
         if parent is not None and parent not in self.live:
             self.wake([parent])
@@ -210,16 +209,16 @@ class Executor:
         failpoints.reach("child.started")
         return record.key
 
-    async def end_of(self, key: int) -> Outcome:
+    async def end_of(self, key: int) -> RunEnd:
         """Wait for the end of a run, in memory or not."""
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
         self._watched.setdefault(key, []).append(future)
         if key not in self.live:
             for loaded in await self.store.load([key]):
                 if loaded.run.status.finished:
                     end = next((e for e in reversed(loaded.journal) if e.key == ""), None)
                     self._watched.pop(key, None)
-                    return Outcome(end.value if end else None, end.error if end else loaded.run.error)
+                    return RunEnd(loaded.run.status, end.value if end else None, end.error if end else loaded.run.error)
         try:
             return await future
         finally:
@@ -357,7 +356,10 @@ class Executor:
 
     def connections_of(self, record: Run) -> Mapping[str, Mapping[str, Any]]:
         """The connections that the run's version of its flow names."""
-        return self.book.connections(record.flow, record.version)
+        key = (record.flow, record.version)
+        if key not in self._connections:
+            self._connections[key] = connections.Connections(self.book.connections(*key), self._secret)
+        return self._connections[key]
 
     # --- stopping ------------------------------------------------------------------------------------------------
 

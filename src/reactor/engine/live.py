@@ -65,8 +65,6 @@ class LiveRun:
         self.dropped = False
         self.spawned: list[int] = []
         """Runs that exist only because of this one and are not in the store yet."""
-        self.ended: list[asyncio.Future[LiveRun]] = []
-        self.end: Entry | None = None
         self.inputs: Any = None
         self._known = list(journal)
         self._index = index(journal)
@@ -249,7 +247,8 @@ class LiveRun:
         self._waits[path + "#child"] = (None, f"step {path!r} waits for {call.flow} ({ids.to_text('run', key)})")
         try:
             self._leave_later()
-            return await self.executor.end_of(key)
+            end = await self.executor.end_of(key)
+            return Outcome(end.output, end.error)
         finally:
             self._waits.pop(path + "#child", None)
 

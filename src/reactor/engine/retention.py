@@ -1,4 +1,4 @@
-"""Removes finished runs and events that are older than the operator wants, and claims that are over, in small batches."""
+"""Removes runs and events that are older than the operator wants, and claims that are over, in small batches."""
 
 from __future__ import annotations
 

@@ -292,26 +292,13 @@ class Triggers:
 
     async def result(self, key: int, timeout: int | None) -> RunResult | None:
         """The end of a run, or None when the time (ms) is over first."""
-        live = self.executor.live.get(key)
-        if live is not None:
-            future = asyncio.get_running_loop().create_future()
-            live.ended.append(future)
-            waiting: asyncio.Future[Any] = future
-        else:
-            waiting = asyncio.ensure_future(self.executor.end_of(key))
         try:
             async with asyncio.timeout(None if timeout is None else timeout / 1000):
-                await waiting
+                end = await self.executor.end_of(key)
         except TimeoutError:
             return None
-        if live is not None and live.end is not None:
-            end = live.end
-            return RunResult(ids.to_text("run", key), end.status, end.value, end.error.view() if end.error else None)
-        outcome = waiting.result()
-        status = RunStatus.FAILED if outcome.error else RunStatus.COMPLETED
-        return RunResult(
-            ids.to_text("run", key), status.value, outcome.output, outcome.error.view() if outcome.error else None
-        )
+        error = end.error.view() if end.error is not None else None
+        return RunResult(ids.to_text("run", key), end.status.value, end.output, error)
 
     async def stop(self) -> None:
         """Stop all; returns when every listener has left."""

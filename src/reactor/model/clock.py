@@ -37,20 +37,30 @@ class Entropy(Protocol):
 
 
 class SystemClock:
-    """The wall clock of the machine, held still while the machine's clock is set back."""
+    """The wall clock of the machine. When that is set back, time runs on at half speed until the wall has caught up."""
 
     def __init__(self) -> None:
         self._last = 0
+        self._steady = time.monotonic_ns()
 
     def now(self) -> Instant:
-        """See `Clock.now`. A clock set back is felt as time standing still, so nothing is ever ordered before its
-        cause.
+        """See `Clock.now`. Nothing is ever ordered before its cause, and no timer rests for as long as the clock was
+        set back.
         """
         now = time.time_ns() // 1_000_000
-        if now < self._last:
-            return self._last
-        self._last = now
-        return now
+        if now >= self._last:
+            self._last = now
+            self._steady = time.monotonic_ns()
+            return now
+        return self._behind()
+
+    def _behind(self) -> Instant:
+        """The wall is behind what was told already."""
+        ahead = (time.monotonic_ns() - self._steady) // 2_000_000
+        if ahead > 0:
+            self._last += ahead
+            self._steady += ahead * 2_000_000
+        return self._last
 
 
 class SystemEntropy:

@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 
 from reactor.model.clock import Instant
-from reactor.model.flow import Flow
+from reactor.model.flow import BlockStep, Flow, Step
 from reactor.model.journal import RESET, ActionCall, Entry, FlowCall, Outcome
+from reactor.model.states import StepStatus
 from reactor.runtime.interpreter import Interpreter
+from reactor.runtime.timeouts import OVER
 from reactor.sdk.action import Action
 
-_DECISIONS = ("#started", "#timeout", "#child", "#timer", "#pause", "#attempt")
+_DECISIONS = ("#body", "#started", "#timeout", "#child", "#timer", "#pause", "#attempt")
 
 
 class Divergence(msgspec.Struct, frozen=True):
@@ -29,6 +31,10 @@ class Divergence(msgspec.Struct, frozen=True):
     """`new` (the record has no answer), `missing` (recorded, not asked for), `changed` (another outcome)."""
     recorded: Any = None
     replayed: Any = None
+
+
+_TURNS = 50
+"""Of the loop: everything that could have come before a timeout has come by then."""
 
 
 class _NoAnswer(BaseException):
@@ -87,7 +93,7 @@ class ReplayRuntime:
         return self._find(action)
 
     def _answer(self, path: str) -> Entry:
-        entry = self._recorded.get(path)
+        entry = self._recorded.get(path + "#body") or self._recorded.get(path)
         if entry is None:
             self.diverged.append(Divergence(path, "new"))
             raise _NoAnswer
@@ -101,8 +107,12 @@ class ReplayRuntime:
         return Outcome(entry.value, entry.error)
 
     async def sleep(self, path: str, until: Instant) -> None:
-        """Time passes at once; a timeout's timer never wins, because what it would end is answered at once."""
-        if path.endswith("#timeout"):
+        """Time passes at once, unless the record says that something else came first."""
+        entry = self._recorded.get(path)
+        if path.endswith("#timeout") and entry is not None and entry.status == OVER:
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+        elif path.endswith("#timeout") or (entry is not None and entry.status == StepStatus.CANCELLED):
             await asyncio.get_running_loop().create_future()
         self._now = max(self._now, until)
 
@@ -124,6 +134,7 @@ class ReplayRuntime:
 
     async def compare(self, flow: Flow, *, event: dict[str, Any] | None, inputs: Any = None) -> list[Divergence]:
         """Where this version would take another path than the record."""
+        flow = msgspec.structs.replace(flow, steps=_unshaped(flow.steps), on_failure=_unshaped(flow.on_failure))
         interpreter = Interpreter(
             flow,
             self,
@@ -140,3 +151,17 @@ class ReplayRuntime:
         outcomes = {key for key in self._recorded if key and "#" not in key}
         self.diverged += [Divergence(key, "missing") for key in sorted(outcomes - self.asked)]
         return self.diverged
+
+
+def _unshaped(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Steps without `output:`: what the record holds is shaped already."""
+    return tuple(
+        msgspec.structs.replace(
+            step,
+            output=None,
+            on_error=_unshaped(step.on_error),
+            finally_=_unshaped(step.finally_),
+            **({"steps": _unshaped(step.steps)} if isinstance(step, BlockStep) else {}),
+        )
+        for step in steps
+    )

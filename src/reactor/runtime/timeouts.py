@@ -1,4 +1,6 @@
-"""A race between work and a durable timer. That the timer has won is an entry, because unwinding takes time of its own."""
+"""A race between work and a durable timer. That the timer has won is an entry, because unwinding takes time of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,11 @@ OVER = "over"
 async def limited(
     durable: Durable, work: Coroutine[Any, Any, Any], path: str, until: Instant, what: str, *, over: bool
 ) -> Any:
-    """The result of the work, unless it takes longer: then it is cancelled and waited for, its `finally` steps included.
+    """The result of the work, unless it takes longer: then it is cancelled and waited for, its `finally` steps
+    included.
 
-    `over`: the journal says that the time was up before a crash. Work that was unwinding then goes on unwinding and is not
-    cancelled a second time among its `finally` steps.
+    `over`: the journal says that the time was up before a crash. Work that was unwinding then goes on unwinding and
+    is not cancelled a second time among its `finally` steps.
 
     Raises:
         Failure: kind `timeout`, or what the work fails with.

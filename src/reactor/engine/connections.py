@@ -1,0 +1,49 @@
+"""The connections that a flow names, with their secrets put in at the moment an action asks for one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from reactor.model.errors import PermanentError
+
+_SECRET = re.compile(r"\{\{\s*secrets\.([A-Za-z_][A-Za-z0-9_-]*)\s*\}\}")
+
+
+class Connections(Mapping[str, Mapping[str, Any]]):
+    """Name → settings. What is written `{{ secrets.NAME }}` is read each time, so a changed secret is used at once."""
+
+    def __init__(self, written: Mapping[str, Mapping[str, Any]], secret: Callable[[str], str | None]) -> None:
+        self._written = written
+        self._secret = secret
+
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        """The settings of one connection.
+
+        Raises:
+            KeyError: the flow names none so. PermanentError: kind `secret`: one of its secrets is not set.
+        """
+        filled: Mapping[str, Any] = self._filled(self._written[name])
+        return filled
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._written)
+
+    def __len__(self) -> int:
+        return len(self._written)
+
+    def _filled(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return _SECRET.sub(lambda found: self._read(found[1]), value) if "{{" in value else value
+        if isinstance(value, Mapping):
+            return {key: self._filled(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._filled(item) for item in value]
+        return value
+
+    def _read(self, name: str) -> str:
+        value = self._secret(name)
+        if value is None:
+            raise PermanentError("secret", f"there is no secret {name!r}; set it with: reactor secrets set {name}")
+        return value

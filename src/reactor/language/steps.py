@@ -283,12 +283,20 @@ class Steps:
         parts: dict[str, Compiled | None] = {}
         holder = Mapping(node.start, node.end)
         for name, value in values.items():
-            if (action.name, name) in _COMMAND_LINES and isinstance(value, Scalar) and isinstance(value.value, str):
+            if name in action.literal and isinstance(value, Scalar) and is_template(str(value.value)):
+                self._code(action, name, value)
+                parts[name] = None
+            elif (action.name, name) in _COMMAND_LINES and isinstance(value, Scalar) and isinstance(value.value, str):
                 parts[name] = self.reader.custom(value, scope, self._command)
             else:
                 parts[name] = self.reader.value(value, scope, f"{where}.{name}")
             holder.put(Scalar(value.start, value.start, name, name, ""), value)
         return self.reader.assembled(parts, holder, scope, where)
+
+    def _code(self, action: Action, name: str, value: Node) -> None:
+        """Data is never code: what an action runs stands in the flow as it is."""
+        message = f"`{name}` of `{action.name}` is code and takes no `{{{{ … }}}}`; hand values over by its parameters for them"
+        self.reader.report("code-from-data", message, value)
 
     def _command(self, text: str) -> Compiled:
         return compile_command(text, self.reader.legacy)

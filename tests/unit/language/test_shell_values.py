@@ -1,9 +1,12 @@
 """Values in command lines of `shell.exec` reach `sh` as values: tried on the real shell."""
 
 import itertools
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +14,16 @@ from hypothesis import strategies as st
 
 from reactor.language.expressions import ExpressionSyntaxError, compile_command
 from reactor.model.errors import PermanentError
+
+
+@pytest.fixture(autouse=True, scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A hostile `>` may make files: in a folder of the test's own."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("shell"))
+    yield
+    os.chdir(before)
+
 
 SH = shutil.which("sh") or "/bin/sh"
 BASH = shutil.which("bash")

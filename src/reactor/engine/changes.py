@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from itertools import islice
 from typing import Any
 
@@ -51,7 +51,7 @@ class Changes:
         self.closed = True
         self.publish("end", 0, {})
 
-    async def listen(self, after: int | None = None) -> AsyncIterator[Change]:
+    async def listen(self, after: int | None = None) -> AsyncGenerator[Change, None]:
         """Changes after number `after` (None: from now on). A gap, because the listener was away too long or too
         slow, is told as a change of kind `gap` with the count of what was lost.
         """

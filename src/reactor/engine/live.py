@@ -206,12 +206,13 @@ class LiveRun:
         if until <= self.now():
             return
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.executor.timers.call_at(until, lambda: _wake(woken))
+        timer = self.executor.timers.call_at(until, lambda: _wake(woken))
         self._waits[path] = (until, f"step {path!r} sleeps" if path else "the run's timeout")
         try:
             self._consider_leaving()
             await woken
         finally:
+            self.executor.timers.cancel(timer)
             self._waits.pop(path, None)
 
     async def emit(self, path: str, event: dict[str, Any], entry: Entry) -> dict[str, Any]:

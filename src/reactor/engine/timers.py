@@ -14,6 +14,16 @@ from reactor.stores.port import Store
 _LONGEST = 1.0
 """Seconds between two looks at the clock: a clock that was set is noticed within this."""
 _PAGE = 5_000
+_FEW = 64
+
+
+class Timer:
+    """One call that is to come."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
 
 
 class Timers:
@@ -28,7 +38,8 @@ class Timers:
         self._clock = clock
         self._limits = limits
         self._wake = wake
-        self._heap: list[tuple[Instant, int, Callable[[], None] | int]] = []
+        self._heap: list[tuple[Instant, int, Timer | int]] = []
+        self._dead = 0
         self._count = itertools.count()
         self._handle: asyncio.TimerHandle | None = None
         self._armed_for: Instant = 0
@@ -47,10 +58,23 @@ class Timers:
             self._reader.cancel()
             await asyncio.wait({self._reader})
 
-    def call_at(self, instant: Instant, callback: Callable[[], None]) -> None:
-        """Call back at this instant or soon after. Callbacks whose time no longer matters must look for themselves."""
-        heapq.heappush(self._heap, (instant, next(self._count), callback))
+    def call_at(self, instant: Instant, callback: Callable[[], None]) -> Timer:
+        """Call back at this instant or soon after, unless it is cancelled."""
+        timer = Timer(callback)
+        heapq.heappush(self._heap, (instant, next(self._count), timer))
         self._arm()
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Do not call back. What it held is free at once; its place in the heap when half of that is dead."""
+        if timer.callback is None:
+            return
+        timer.callback = None
+        self._dead += 1
+        if self._dead > _FEW and self._dead * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if isinstance(entry[2], int) or entry[2].callback is not None]
+            heapq.heapify(self._heap)
+            self._dead = 0
 
     def sleeping(self, key: int, wake_at: Instant) -> None:
         """A run has left memory until `wake_at`."""
@@ -76,8 +100,11 @@ class Timers:
             _, _, what = heapq.heappop(self._heap)
             if isinstance(what, int):
                 keys.append(what)
+            elif what.callback is not None:
+                callback, what.callback = what.callback, None
+                callback()
             else:
-                what()
+                self._dead -= 1
         if keys:
             self._wake(keys)
         if self._heap:

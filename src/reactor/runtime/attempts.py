@@ -160,6 +160,8 @@ class _Making(msgspec.Struct):
             line=self.step.line,
         )
         outcome = await durable.act(self.path, call, self.action, self.bound)
+        if outcome.error is not None and outcome.error.step is None:
+            outcome = Outcome(outcome.output, msgspec.structs.replace(outcome.error, step=self.path))
         return self._masked(outcome) if self.secrets else outcome
 
     def _masked(self, outcome: Outcome) -> Outcome:

@@ -14,6 +14,8 @@ from pathlib import Path
 from bench.process import BenchError, Child, own
 
 CONNECTIONS = 64
+_BUSY = 0.8
+"""Share of the connections that must have been answered all the time (Little's law), else some of them hang."""
 _LUA = Path(__file__).with_name("post.lua")
 
 
@@ -41,12 +43,13 @@ class Load:
 class Running:
     """A load under way."""
 
-    def __init__(self, child: Child, patience: float) -> None:
+    def __init__(self, child: Child, connections: int, patience: float) -> None:
         self.child = child
+        self._connections = connections
         self._patience = patience
 
     def wait(self) -> Load:
-        """Its end. Raises BenchError when a request was refused or lost."""
+        """Its end. Raises BenchError when a request was refused or lost, or connections hang."""
         try:
             out = self.child.output(self._patience)
         finally:
@@ -57,6 +60,11 @@ class Running:
         found = json.loads(line[len("RESULT ") :])
         if found["refused"] or found["broken"] or not found["requests"]:
             raise BenchError(f"the load was not answered: {line}")
+        busy = found["requests"] * found["mean"] / found["micros"]
+        if busy < self._connections * _BUSY:
+            raise BenchError(
+                f"of {self._connections} connections only {busy:.1f} were being answered at a time, the others hang: {line}"
+            )
         return Load(
             found["requests"], found["micros"] / 1e6, found["p50"] / 1e3, found["p99"] / 1e3, found["max"] / 1e3
         )
@@ -71,7 +79,7 @@ def start(url: str, body: bytes, folder: Path, *, seconds: float, connections: i
         child = Child([*argv, "-s", str(_LUA), url, "--", str(file)], cwd=folder)
     else:
         child = own("client", url, file, connections, seconds, cwd=folder)
-    return Running(child, seconds + 60)
+    return Running(child, connections, seconds + 60)
 
 
 def run(url: str, body: bytes, folder: Path, *, seconds: float, connections: int = CONNECTIONS) -> Load:

@@ -67,7 +67,8 @@ def table(found: Result) -> str:
     """For the terminal."""
     rows = [_HEAD, *_rows(found)]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    lines = [f"{found['title']} ({found['runs']} run{'s' if found['runs'] > 1 else ''})"]
+    quick = "; QUICK: small sizes, not to be quoted" if found["quick"] else ""
+    lines = [f"{found['title']} ({found['runs']} run{'s' if found['runs'] > 1 else ''}{quick})"]
     for row in rows:
         cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
         lines.append("  " + "  ".join(cells).rstrip())

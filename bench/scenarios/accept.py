@@ -30,7 +30,7 @@ SCENARIO = Scenario(
     "A webhook is accepted durably: 64 connections, 1 KB JSON, no run started",
     (
         Spec("web", "ceiling: bare Starlette route, 202", "/s"),
-        Spec("group", "ceiling: group commit without an engine", "/s"),
+        Spec("group", "ceiling: flows of two group commits, no engine, no HTTP", "/s"),
         Spec("flush", "one fdatasync", "µs"),
         Spec("hook", "claimed webhook whose flow's `if` says no", "/s", "≥ 8,000", "web"),
         Spec("p99", "its p99", "ms"),

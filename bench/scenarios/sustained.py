@@ -34,7 +34,7 @@ SCENARIO = Scenario(
     "Webhook → finished run of one step, sustained: 64 connections, 1 KB JSON",
     (
         Spec("web", "ceiling: bare Starlette route, 202", "/s"),
-        Spec("group", "ceiling: group commit without an engine", "/s"),
+        Spec("group", "ceiling: flows of two group commits, no engine, no HTTP", "/s"),
         Spec("pure_runs", "finished runs, the step is pure (`set`)", "/s", "≥ 5,000", "group"),
         Spec("pure_web", "the same, as a share of bare Starlette", "/s", "", "web"),
         Spec("pure_cpu", "server CPU for each", "µs"),

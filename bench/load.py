@@ -63,7 +63,7 @@ class Running:
         busy = found["requests"] * found["mean"] / found["micros"]
         if busy < self._connections * _BUSY:
             raise BenchError(
-                f"of {self._connections} connections only {busy:.1f} were being answered at a time, the others hang: {line}"
+                f"of {self._connections} connections only {busy:.1f} were answered at a time, the others hang: {line}"
             )
         return Load(
             found["requests"], found["micros"] / 1e6, found["p50"] / 1e3, found["p99"] / 1e3, found["max"] / 1e3

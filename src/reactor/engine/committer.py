@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 from reactor.engine.limits import Limits
@@ -74,6 +75,7 @@ class Committer:
         self._offers: list[Offer] = []
         self._dirty: dict[int, Dirty] = {}
         self._carried: Batch | None = None
+        self._sent: Batch | None = None
         self._waiters: list[Waiter] = []
         self._busy = False
         self._scheduled = False
@@ -137,6 +139,12 @@ class Committer:
         self._soon()
         return waiter
 
+    async def settled(self, keys: Iterable[int]) -> None:
+        """Return when whatever these runs, no longer in memory, have left to write can be read in the store."""
+        wanted = set(keys)
+        while any(wanted & held for held in (self._dirty.keys(), _runs(self._carried), _runs(self._sent))):
+            await self.add(Batch())
+
     async def flush(self) -> None:
         """Write everything that is waiting.
 
@@ -173,6 +181,7 @@ class Committer:
         pause = 0.0
         while self._offers or self._dirty or self._waiters or self._carried:
             offers, waiters, batch = self._collect()
+            self._sent = batch
             try:
                 committed = await self._store.commit(batch)
             except StoreBusyError as error:
@@ -180,7 +189,7 @@ class Committer:
                 self._postpone(batch, offers, waiters, error)
                 await asyncio.sleep(pause)
                 continue
-            except StoreError as error:
+            except Exception as error:  # noqa: BLE001 - StoreError, or a fault of ours: commits must not end unheard
                 self._break(error, offers, waiters)
                 break
             pause = 0.0
@@ -194,14 +203,18 @@ class Committer:
     def _collect(self) -> tuple[list[Offer], list[Waiter], Batch]:
         """What the next transaction writes, up to the limits of one batch."""
         batch, self._carried = self._carried or Batch(), None
+        # What runs emit goes along in any case: it shares the transaction of the step that did it.
+        offers = [offer for offer in self._offers if offer.internal]
+        rest = [offer for offer in self._offers if not offer.internal] if offers else self._offers
         count = events = size = 0
-        for offer in self._offers:
+        for offer in rest:
             if count and (events >= self._limits.batch or size >= self._limits.batch_bytes):
                 break
             count += 1
             events += len(offer.accepted)
             size += offer.size
-        offers, self._offers = self._offers[:count], self._offers[count:]
+        offers += rest[:count]
+        self._offers = rest[count:]
         for offer in offers:
             batch.accepted.extend(offer.accepted)
             batch.saved.extend(offer.saved)
@@ -226,6 +239,7 @@ class Committer:
                 batch.journal.append((key, segment))
 
     def _settle(self, committed: Committed, offers: list[Offer], waiters: list[Waiter]) -> None:
+        self._sent = None
         self.commits += 1
         self.trouble = None
         if committed.dropped or committed.fenced:
@@ -244,6 +258,7 @@ class Committer:
 
     def _postpone(self, batch: Batch, offers: list[Offer], waiters: list[Waiter], error: StoreBusyError) -> None:
         """Refuse what came from outside, keep what runs have done, and try again."""
+        self._sent = None
         if self.trouble is None:
             _log.error("the store cannot write: %s; trying again", error)
         self.trouble = str(error)
@@ -270,15 +285,21 @@ class Committer:
             if not offer.done.done():
                 offer.done.set_exception(BusyError(f"the store cannot write now: {error}", retry_after=2_000))
 
-    def _break(self, error: StoreError, offers: list[Offer], waiters: list[Waiter]) -> None:
-        self.broken = error if isinstance(error, StoreBrokenError) else StoreBrokenError(str(error))
-        _log.critical("the store is broken and nothing more is accepted: %s", error)
+    def _break(self, error: Exception, offers: list[Offer], waiters: list[Waiter]) -> None:
+        self._sent = None
+        self.broken = error if isinstance(error, StoreBrokenError) else StoreBrokenError(f"{error!r}")
+        known = isinstance(error, StoreError)
+        _log.critical("the store is broken and nothing more is accepted: %s", error, exc_info=None if known else error)
         told: list[asyncio.Future[Any]] = [offer.done for offer in (*offers, *self._offers)]
         told += [waiter for _, waiter in (*waiters, *self._waiters)]
         for future in told:
             if not future.done():
                 future.set_exception(self.broken)
         self._offers, self._waiters, self._dirty = [], [], {}
+
+
+def _runs(batch: Batch | None) -> AbstractSet[int]:
+    return batch.runs.keys() if batch is not None else frozenset()
 
 
 def _joined(first: Batch | None, second: Batch | None) -> Batch:

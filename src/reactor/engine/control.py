@@ -34,6 +34,7 @@ class Control:
         live = self._executor.live.get(key)
         if live is not None:
             await self._executor.committer.barrier(live)
+        await self._executor.committer.settled([key])
         loaded = await self._executor.store.load([key])
         if not loaded:
             raise NotFoundError(f"there is no run {ids.to_text('run', key)}")
@@ -46,17 +47,16 @@ class Control:
         Raises:
             NotFoundError, ConflictError: there is none, or it has ended.
         """
-        live = self._executor.live.get(key)
-        if live is not None and not live.evicting:
-            live.cancel(reason)
-            await self._executor.committer.barrier(live)
-        else:
-            loaded = await self._load(key)
-            self._unfinished(loaded.run)
-            run = loaded.run
-            run.status, run.wake_at = RunStatus.RUNNING, None
-            await self._write(run, [Entry("#cancel", self._executor.clock.now(), value=reason)])
-            self._executor.wake([key])
+        async with self._executor.aside(key) as live:
+            if live is not None:
+                live.cancel(reason)
+                await self._executor.committer.barrier(live)
+            else:
+                run = (await self._load(key)).run
+                self._unfinished(run)
+                run.status, run.wake_at = RunStatus.RUNNING, None
+                await self._write(run, [Entry("#cancel", self._executor.clock.now(), value=reason)])
+                self._executor.wake([key])
         for child in await self._executor.store.children(key):
             if not child.status.finished:
                 await self.cancel(child.key, f"its parent was cancelled: {reason}")
@@ -67,16 +67,17 @@ class Control:
         Raises:
             NotFoundError, ConflictError: there is none, or it has ended or is paused.
         """
-        live = self._executor.live.get(key)
-        if live is not None and not live.evicting:
-            live.ask_pause()
-            return
-        run = (await self._load(key)).run
-        self._unfinished(run)
-        if run.status is RunStatus.PAUSED:
-            raise ConflictError(f"run {ids.to_text('run', key)} is paused already")
-        run.status, run.waiting_for = RunStatus.PAUSED, "paused by hand"
-        await self._write(run, [])
+        async with self._executor.aside(key) as live:
+            if live is not None:
+                live.ask_pause()
+                await self._executor.committer.barrier(live)
+                return
+            run = (await self._load(key)).run
+            self._unfinished(run)
+            if run.status is RunStatus.PAUSED:
+                raise ConflictError(f"run {ids.to_text('run', key)} is paused already")
+            run.status, run.waiting_for = RunStatus.PAUSED, "paused by hand"
+            await self._write(run, [])
 
     async def resume(self, key: int) -> None:
         """Let a paused run go on; a step that had failed for good starts a new series of attempts.
@@ -84,19 +85,20 @@ class Control:
         Raises:
             NotFoundError, ConflictError: there is none, or it is not paused.
         """
-        live = self._executor.live.get(key)
-        if live is not None and live.pausing and not live.evicting:
-            live.pausing = False
-            return
-        loaded = await self._load(key)
-        run = loaded.run
-        if run.status is not RunStatus.PAUSED:
-            raise ConflictError(f"run {ids.to_text('run', key)} is {run.status}, not paused")
-        now = self._executor.clock.now()
-        paused = [e.key for e in index(loaded.journal).values() if e.key.endswith("#pause") and e.status == "paused"]
-        run.status, run.waiting_for = RunStatus.PENDING, ""
-        await self._write(run, [Entry(key_, now, "resumed") for key_ in paused])
-        self._executor.wake([key])
+        async with self._executor.aside(key) as live:
+            if live is not None and live.pausing:
+                live.go_on()
+                await self._executor.committer.barrier(live)
+                return
+            loaded = await self._load(key)
+            run = loaded.run
+            if run.status is not RunStatus.PAUSED:
+                raise ConflictError(f"run {ids.to_text('run', key)} is {run.status}, not paused")
+            now, entries = self._executor.clock.now(), index(loaded.journal).values()
+            paused = [e.key for e in entries if e.key.endswith("#pause") and e.status == "paused"]
+            run.status, run.waiting_for = RunStatus.PENDING, ""
+            await self._write(run, [Entry(key_, now, "resumed") for key_ in paused])
+            self._executor.wake([key])
 
     async def retry(self, key: int) -> None:
         """Take up a failed or cancelled run again, from the step at which it failed; what was completed stays so.
@@ -104,17 +106,18 @@ class Control:
         Raises:
             NotFoundError, ConflictError: there is none, or it did not fail.
         """
-        loaded = await self._load(key)
-        run = loaded.run
-        if run.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
-            raise ConflictError(
-                f"run {ids.to_text('run', key)} is {run.status}; only a failed or cancelled run can be retried"
-            )
-        now = self._executor.clock.now()
-        resets = [Entry(path, now, RESET, exact) for path, exact in _resets(index(loaded.journal))]
-        run.status, run.finished_at, run.error, run.wake_at = RunStatus.PENDING, None, None, None
-        await self._write(run, resets)
-        self._executor.wake([key])
+        async with self._executor.aside(key):
+            loaded = await self._load(key)
+            run = loaded.run
+            if run.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
+                raise ConflictError(
+                    f"run {ids.to_text('run', key)} is {run.status}; only a failed or cancelled run can be retried"
+                )
+            now = self._executor.clock.now()
+            resets = [Entry(path, now, RESET, exact) for path, exact in _resets(index(loaded.journal))]
+            run.status, run.finished_at, run.error, run.wake_at = RunStatus.PENDING, None, None, None
+            await self._write(run, resets)
+            self._executor.wake([key])
 
     async def fork(self, key: int, step: str | None = None, *, data: JSON = msgspec.UNSET, latest: bool = True) -> str:
         """A new run like this one, from a step on (None: from the beginning): what came before the step is taken
@@ -186,7 +189,7 @@ def _resets(known: dict[str, Entry]) -> list[tuple[str, bool]]:
     only its own outcome and handlers, so that what was completed inside it stays.
     """
     failed = [key for key, entry in known.items() if key and "#" not in key and entry.status in ("failed", "cancelled")]
-    resets: dict[str, bool] = {"": True, "#cancel": True, "#timeout": True, "#body": True, "on_failure": False}
+    resets = dict.fromkeys(("", "#cancel", "#pause", "#timeout", "#body"), True) | {"on_failure": False}
     for path in failed:
         handlers = (path + ".on_error.", path + ".finally.")
         inside = [k for k in known if k.startswith(path + ".") and not k.startswith(handlers)]

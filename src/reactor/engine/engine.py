@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +20,7 @@ from reactor.engine.retention import Retention
 from reactor.engine.triggers import Triggers
 from reactor.model import ids
 from reactor.model.clock import Clock, Entropy
-from reactor.model.errors import InvalidError, StepError
+from reactor.model.errors import InvalidError, StepError, StoreError
 from reactor.model.event import JSON, EventDraft
 from reactor.model.flow import TriggerSpec
 from reactor.sdk.http import HttpRoutes
@@ -94,9 +95,7 @@ class Engine:
         self.intake = Intake(self.executor, parts.history)
         self.control = Control(self.executor)
         self.explain = Explain(self.executor, parts.history)
-        self.triggers = Triggers(
-            self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel
-        )
+        self.triggers = Triggers(self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel)
 
     async def _cancel(self, key: int, reason: str) -> None:
         await self.control.cancel(key, reason)
@@ -148,7 +147,7 @@ class Engine:
         await self.executor.timers.stop()
         await self.retention.stop()
         await self.executor.drain()
-        await self.executor.committer.flush()
+        await self._flush()
         self.changes.close()
         for connector in self.catalog.connectors.values():
             if connector.close is not None:
@@ -156,6 +155,15 @@ class Engine:
                 if hasattr(closing, "__await__"):
                     await closing
         await self.store.close()
+
+    async def _flush(self) -> None:
+        """Write what is left; if that cannot be done now, leave: it is done again at the next start."""
+        try:
+            async with asyncio.timeout(max(self.limits.drain / 1000, 1)):
+                await self.executor.committer.flush()
+        except (TimeoutError, StoreError) as error:
+            reason = self.executor.committer.trouble or error
+            _log.error("what runs did last could not be written, and is done again at the next start: %s", reason)
 
 
 _BY_HAND = {"webhook": "http.request", "schedule": "schedule", "file": "file.created"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from reactor.engine import connections
@@ -18,20 +19,22 @@ from reactor.engine.timers import Timers
 from reactor.language.dialects.gotemplate import legacy_event_view
 from reactor.model import failpoints, ids
 from reactor.model.clock import Clock, Entropy, Instant, to_iso
-from reactor.model.errors import ErrorInfo, ReactorError
+from reactor.model.errors import ErrorInfo, ReactorError, StoreBusyError
 from reactor.model.event import Event
 from reactor.model.flow import Flow
 from reactor.model.journal import Entry, FlowCall, Run
 from reactor.model.states import RunStatus
 from reactor.runtime.interpreter import Interpreter, RunEnd
 from reactor.sdk.manifest import Catalog
-from reactor.stores.port import Loaded, Store
+from reactor.stores.port import Batch, Loaded, Store
 
 if TYPE_CHECKING:
     from reactor.engine.intake import Intake
 
 _log = logging.getLogger("reactor.engine")
 _PAGE = 500
+_AGAIN = 30
+"""Seconds until a run that could not be read is tried again."""
 
 
 class Executor:
@@ -74,6 +77,9 @@ class Executor:
         """Runs whose leaving is not committed yet → whether they were woken meanwhile."""
         self._queue: deque[int] = deque()
         self._queued: set[int] = set()
+        self._loading: dict[int, bool] = {}
+        """Runs that are being read → whether they have to be read again, because somebody changed them meanwhile."""
+        self.unreadable: dict[int, str] = {}
         self._loader: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._watched: dict[int, list[asyncio.Future[RunEnd]]] = {}
@@ -145,7 +151,7 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a run that neither moves nor ends
             _log.exception("run %s: the interpreter failed", ids.to_text("run", live.key))
             end = self._broke(live, error)
-        self._finish(live, end)
+        self.finish(live, end)
 
     def _broke(self, live: LiveRun, error: Exception) -> RunEnd:
         info = ErrorInfo("internal", f"{type(error).__name__}: {error}", retryable=False)
@@ -160,18 +166,18 @@ class Executor:
             view = legacy_event_view(view)
         return view
 
-    def _finish(self, live: LiveRun, end: RunEnd) -> None:
+    def finish(self, live: LiveRun, end: RunEnd) -> None:
+        """A run has come to its end: it leaves memory, and whoever waits is told when that is on disk."""
         now = self.clock.now()
         live.status(end.status, finished_at=now, error=end.error, wake_at=None, waiting_for="", owner=0)
         self.committer.touch(live, soon=True)
         self.finished += 1
         self.failed += end.status is RunStatus.FAILED
         failpoints.reach("run.finished")
-        if live.key in self._watched or live.record_.parent_key is not None:
+        if live.key in self._watched or live.record_.parent_key is not None or self.changes.listeners:
             waiter = self.committer.barrier(live)
             waiter.add_done_callback(lambda done: self._tell(live, end, done))
         self.live.pop(live.key, None)
-        self.changed(live)
         if self._queue:
             self._load_soon()
 
@@ -179,11 +185,14 @@ class Executor:
         """The end is durable: tell who waits for it."""
         if done.cancelled() or done.exception() is not None:
             return
+        self.changed(live)
         for watcher in self._watched.pop(live.key, ()):
             if not watcher.done():
                 watcher.set_result(end)
         parent = live.record_.parent_key
-        if parent is not None and parent not in self.live:
+        if parent in self.live:
+            self.live[parent].moved()
+        if parent is not None and (parent not in self.live or parent in self._leaving):
             self.wake([parent])
 
     # --- children ------------------------------------------------------------------------------------------------
@@ -214,6 +223,7 @@ class Executor:
         future: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
         self._watched.setdefault(key, []).append(future)
         if key not in self.live:
+            await self.committer.settled([key])
             for loaded in await self.store.load([key]):
                 if loaded.run.status.finished:
                     end = next((e for e in reversed(loaded.journal) if e.key == ""), None)
@@ -271,27 +281,80 @@ class Executor:
                 return
             count = min(room, len(self._queue), _PAGE)
             keys = [self._queue.popleft() for _ in range(count)]
+            self._loading = dict.fromkeys(keys, False)
             try:
-                found = await self.store.load(keys)
-                await self.book.prefetch([(loaded.run.flow, loaded.run.version) for loaded in found])
-                for loaded in found:
-                    self._resume(loaded)
-            except ReactorError as error:
+                await self._bring(keys)
+            except StoreBusyError as error:
                 _log.error("cannot load %d runs, trying again: %s", len(keys), error)
                 self._queue.extend(keys)
                 await asyncio.sleep(1)
                 continue
             self._queued.difference_update(keys)
+            self.wake([key for key, stale in self._loading.items() if stale])
+            self._loading = {}
             failpoints.reach("wake.loaded")
             await asyncio.sleep(0)
+
+    async def _bring(self, keys: list[int]) -> None:
+        """Bring these runs into memory. One that cannot be read is set aside, and keeps no other back.
+
+        Raises:
+            StoreBusyError: the store cannot read now.
+        """
+        try:
+            await self.committer.settled(keys)
+            found = await self.store.load(keys)
+            await self.book.prefetch([(loaded.run.flow, loaded.run.version) for loaded in found])
+            for loaded in found:
+                self._resume(loaded)
+        except StoreBusyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one run is not the others' fault
+            if len(keys) == 1:
+                self._set_aside(keys[0], error)
+                return
+            await self._bring(keys[: len(keys) // 2])
+            await self._bring(keys[len(keys) // 2 :])
+
+    def _set_aside(self, key: int, error: Exception) -> None:
+        if key not in self.unreadable:
+            _log.error("run %s cannot be read, trying again every %d s: %s", ids.to_text("run", key), _AGAIN, error)
+        self.unreadable[key] = str(error)
+        self.timers.call_at(self.clock.now() + _AGAIN * 1000, lambda: self.wake([key]))
+
+    @asynccontextmanager
+    async def aside(self, key: int) -> AsyncIterator[LiveRun | None]:
+        """For a command on a run: it is in memory, and given; or it stays out of it for as long as the block lasts, and
+        all that it has done can be read in the store.
+        """
+        while (live := self.live.get(key)) is None or live.evicting:
+            if live is None and key not in self._leaving:
+                break
+            await self.committer.add(Batch())
+        else:
+            yield live
+            return
+        self._leaving[key] = key in self._queued
+        if key in self._loading:
+            self._loading[key] = True
+        try:
+            await self.committer.settled([key])
+            yield None
+        finally:
+            if self._leaving.pop(key, False):
+                self.wake([key])
 
     def _resume(self, loaded: Loaded) -> None:
         record = loaded.run
         if record.status.finished or record.status is RunStatus.PAUSED or record.key in self.live or self.stopping:
             return
+        if record.key in self._leaving or self._loading.get(record.key):
+            self._loading[record.key] = True
+            return
         flow = self.book.version(record.flow, record.version)
         live = LiveRun(self, record, loaded.event, loaded.journal)
         self.live[record.key] = live
+        self.unreadable.pop(record.key, None)
         if record.owner != self.instance:
             record.epoch += 1
         live.status(
@@ -304,7 +367,7 @@ class Executor:
         if flow is None:
             message = f"version {record.version} of flow {record.flow!r} cannot be loaded any more; see the log"
             live.record(Entry("", self.clock.now(), "failed", None, ErrorInfo("version", message, retryable=False)))
-            self._finish(live, RunEnd(RunStatus.FAILED, error=ErrorInfo("version", message, retryable=False)))
+            self.finish(live, RunEnd(RunStatus.FAILED, error=ErrorInfo("version", message, retryable=False)))
             return
         self._go(live, flow)
 
@@ -326,6 +389,7 @@ class Executor:
                 live.dropped = True
                 live.abandon()
                 self.dropped(live.spawned)
+        self._load_soon()
 
     # --- telling -------------------------------------------------------------------------------------------------
 

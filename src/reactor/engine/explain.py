@@ -86,7 +86,7 @@ class Explain:
         return {**views.run_row(run), "explanation": self._why(run, live), "steps": await self._open_steps(key)}
 
     async def _open_steps(self, key: int) -> list[dict[str, Any]]:
-        loaded = await self._executor.store.load([key])
+        loaded = await self._executor.store.load([key]) if key not in self._executor.unreadable else []
         if not loaded:
             return []
         flow = self._executor.book.version(loaded[0].run.flow, loaded[0].run.version)
@@ -102,6 +102,8 @@ class Explain:
             if waits:
                 return "In memory; " + "; ".join(waits) + "."
             return "It is running now."
+        if run.key in self._executor.unreadable:
+            return f"It cannot be read, and is tried again and again: {self._executor.unreadable[run.key]}."
         if run.status is RunStatus.WAITING:
             until = f" until {to_iso(run.wake_at)}" if run.wake_at else ""
             return f"{run.waiting_for}{until}."

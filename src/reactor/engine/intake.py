@@ -14,6 +14,7 @@ import msgspec
 
 from reactor.engine.committer import Offer
 from reactor.engine.executor import Executor
+from reactor.engine.texts import encode
 from reactor.model import failpoints, ids
 from reactor.model.clock import Instant
 from reactor.model.errors import InvalidError, PermanentError, StepError, TooLargeError
@@ -74,18 +75,33 @@ class Intake:
             raise
         accepted = [self._route(event) for event in events]
         failpoints.reach("intake.routed")
+        if saved is not None:
+            failpoints.reach("cursor.before")
         done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
         saves = [(saved[0], name, None if v is None else _encode(v)) for name, v in saved[1].items()] if saved else []
         self._committer.offer(Offer([item for item, _ in accepted], saves, done, size=size))
         begun: set[int] = set()
         for item, flows in accepted:
             self._start_early(item, flows, begun)
-        committed = await done
+        try:
+            committed = await asyncio.shield(done)
+        except asyncio.CancelledError:
+            # The caller has gone, its events have not: what they start begins all the same.
+            done.add_done_callback(lambda future: self._unheard(accepted, begun, future))
+            raise
         self.accepted += len(events)
         receipts = [self._receipt(item, flows, committed, begun) for item, flows in accepted]
         if committed.duplicates:
             return [await self._first_time(r) if r.duplicate else r for r in receipts]
         return receipts
+
+    def _unheard(
+        self, accepted: list[tuple[Acceptance, list[Flow]]], begun: set[int], future: asyncio.Future[Committed]
+    ) -> None:
+        if not future.cancelled() and future.exception() is None:
+            self.accepted += len(accepted)
+            for item, flows in accepted:
+                self._receipt(item, flows, future.result(), begun)
 
     async def _first_time(self, receipt: Receipt) -> Receipt:
         """The answer to an event that was seen before names the runs that it started then."""
@@ -188,7 +204,7 @@ class Intake:
             key = dedupe.key.evaluate({"event": event.view()})
         except StepError:
             return None
-        return Claim(_digest("flow", match.flow.name, _encode(key).decode()), self._executor.clock.now() + dedupe.for_)
+        return Claim(_digest("flow", match.flow.name, encode(key).decode()), self._executor.clock.now() + dedupe.for_)
 
     # --- starting the runs ---------------------------------------------------------------------------------------
 

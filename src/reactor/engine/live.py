@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from reactor.engine.texts import encode
 from reactor.language.expressions import to_json_value
 from reactor.model import failpoints, ids
 from reactor.model.clock import Instant
@@ -17,12 +18,12 @@ from reactor.model.errors import ErrorInfo, PermanentError, StepError
 from reactor.model.event import Event, EventDraft
 from reactor.model.journal import RESET, ActionCall, Entry, FlowCall, Outcome, Run
 from reactor.model.states import RunStatus
+from reactor.runtime.interpreter import RunEnd
 from reactor.sdk.action import Action, ActionContext, Effect
 
 if TYPE_CHECKING:
     from reactor.engine.executor import Executor
 
-_encode = msgspec.json.Encoder().encode
 _log = logging.getLogger("reactor.run")
 _IDLE_TURNS = 3
 
@@ -75,8 +76,10 @@ class LiveRun:
         self._acts = 0
         self._turns = 0
         self._waits: dict[str, tuple[Instant | None, str]] = {}
-        cancel = self._index.get("#cancel")
-        if cancel is not None:
+        pause, cancel = self._index.get("#pause"), self._index.get("#cancel")
+        if cancel is None:
+            self.pausing = pause is not None and pause.status == "paused"
+        else:
             self.cancel_reason = str(cancel.value)
             self._cancel_told = any(entry.status == "cancelled" for entry in self._index.values())
 
@@ -88,9 +91,30 @@ class LiveRun:
         self._changed = False
         segment = None
         if self._fresh:
-            segment = _encode(self._fresh)
-            self._fresh = []
+            fresh, self._fresh = self._fresh, []
+            try:
+                segment = encode(fresh)
+            except Exception as error:  # noqa: BLE001 - one run's odd value must not keep the others from the disk
+                segment = self._unwritable(fresh, error)
+                record = copy.copy(self.record_)
+                self._changed = False
         return record, segment
+
+    def _unwritable(self, fresh: list[Entry], error: Exception) -> bytes:
+        """The run ends at the entry that cannot be written. No effect can have followed that: it would still wait."""
+        kept: list[Entry] = []
+        for entry in fresh:
+            try:
+                encode(entry)
+            except Exception:  # noqa: BLE001 - see `take`
+                what = f"what {entry.key!r} gave cannot be written as JSON: {type(error).__name__}: {error}"
+                info = ErrorInfo("output", what, entry.key.partition("#")[0] or None, retryable=False)
+                kept.append(Entry("", self.now(), RunStatus.FAILED.value, None, info))
+                self.abandon()
+                self.executor.finish(self, RunEnd(RunStatus.FAILED, error=info))
+                break
+            kept.append(entry)
+        return encode(kept)
 
     def status(self, status: RunStatus, **changes: Any) -> None:
         """Change the record; it is written with the next commit."""
@@ -169,7 +193,7 @@ class LiveRun:
     def _outcome(self, action: Action, call: ActionCall, make: Any) -> Outcome:
         try:
             output = to_json_value(make())
-            if action.is_async and len(_encode(output)) > self.executor.limits.output:
+            if action.is_async and len(encode(output)) > self.executor.limits.output:
                 raise PermanentError(
                     "output.limit", f"{action.name} gave more than {self.executor.limits.output} bytes"
                 )
@@ -264,6 +288,10 @@ class LiveRun:
             self.record(Entry(path + "#pause", self.now(), "paused", reason))
         await self._leave(RunStatus.PAUSED, f"step {path!r} failed for good and waits for a person: {reason}", None)
 
+    def moved(self) -> None:
+        """Something that it waits for has come: it does not leave memory before it has seen that."""
+        self._turns += 1
+
     def waits(self) -> list[str]:
         """What the run is waiting for now, in words."""
         return [reason for _, reason in self._waits.values()]
@@ -287,6 +315,7 @@ class LiveRun:
         if self.cancel_reason is not None:
             return
         self.cancel_reason = reason
+        self.pausing = False
         self.record(Entry("#cancel", self.now(), value=reason))
         self.executor.committer.touch(self, soon=True)
         if self.task is not None and not self.task.done() and (self._acts or self._waits):
@@ -296,8 +325,14 @@ class LiveRun:
     def ask_pause(self) -> None:
         """Stop at the next border; at once when the run only waits."""
         self.pausing = True
+        self.record(Entry("#pause", self.now(), "paused", "by hand"))
         if self._waits and not self._acts:
             self._evict(RunStatus.PAUSED, "paused by hand", self._next_wake())
+
+    def go_on(self) -> None:
+        """Do not stop at the next border after all."""
+        self.pausing = False
+        self.record(Entry("#pause", self.now(), "resumed"))
 
     def _next_wake(self) -> Instant | None:
         instants = [until for until, _ in self._waits.values() if until is not None]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 from collections.abc import Callable
 
 from reactor.engine.limits import Limits
 from reactor.model.clock import Clock, Instant
+from reactor.model.errors import StoreError
 from reactor.stores.port import Store
+
+_log = logging.getLogger("reactor.engine")
 
 _LONGEST = 1.0
 """Seconds between two looks at the clock: a clock that was set is noticed within this."""
@@ -110,6 +114,14 @@ class Timers:
         if self._heap:
             self._arm()
 
+    async def _due(self, until: Instant, after: tuple[Instant, int]) -> list[tuple[Instant, int]]:
+        while True:
+            try:
+                return await self._store.due(until, after, _PAGE)
+            except StoreError as error:
+                _log.error("cannot read what is due, trying again: %s", error)
+                await asyncio.sleep(_LONGEST)
+
     async def _read(self) -> None:
         """Keep the heap filled for one horizon ahead, in pages."""
         after: tuple[Instant, int] = (-1, 0)
@@ -117,7 +129,7 @@ class Timers:
             until = self._clock.now() + self._limits.horizon
             self._read_until = until
             while True:
-                page = await self._store.due(until, after, _PAGE)
+                page = await self._due(until, after)
                 for wake_at, key in page:
                     heapq.heappush(self._heap, (wake_at, next(self._count), key))
                 if page:

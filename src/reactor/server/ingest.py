@@ -22,7 +22,7 @@ from reactor.server import bodies, cloudevents
 from reactor.server.config import ServerConfig
 from reactor.server.guard import Guard, Head
 from reactor.server.problems import App, Headers, Problem, Receive, Scope, Send, answer, refuse
-from reactor.server.protocol import EXTENSION, accepted
+from reactor.server.protocol import EXTENSION, at_once
 from reactor.server.routes import Claim, RouteClaims
 
 _log = logging.getLogger("reactor.http")
@@ -165,6 +165,9 @@ class Ingest:
         )
         response = await handler(request)
         headers: Headers = [(n, v) for n, v in response.headers if n.lower() not in (b"content-length", b"connection")]
+        quick = scope.get("extensions", _NONE).get(EXTENSION)
+        if quick is not None and at_once(quick, response.status, headers, response.body):
+            return
         headers.append((b"content-length", b"%d" % len(response.body)))
         await answer(send, response.status, headers, response.body)
 
@@ -252,7 +255,7 @@ def _whole(receipts: Sequence[Receipt]) -> bytes:
 
 async def _send(scope: Scope, send: Send, body: bytes) -> None:
     quick = scope.get("extensions", _NONE).get(EXTENSION)
-    if quick is not None and accepted(quick, body):
+    if quick is not None and at_once(quick, 202, (_TYPE,), body):
         return
     await send(
         {"type": "http.response.start", "status": 202, "headers": [_TYPE, (b"content-length", b"%d" % len(body))]}

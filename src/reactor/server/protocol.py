@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -17,6 +18,10 @@ _MOST_DISCARDED = 64 << 20
 """Bytes of a refused body that are read and dropped, so that its sender gets to read the answer."""
 _SLOWEST = 10_000
 """Bytes a second: a large body may take longer than the body timeout, as long as it comes at least so fast."""
+
+
+_PHRASES = {200: b"200 OK", 201: b"201 Created", 202: b"202 Accepted"}
+"""The answers that are given often."""
 
 
 class Connection(HttpToolsProtocol):
@@ -106,24 +111,32 @@ class Connection(HttpToolsProtocol):
 
 
 def date_line(state: ServerState) -> None:
-    """Prepare the head of the answer that is given most, for as long as its date holds."""
+    """Prepare what begins every answer, for as long as its date holds."""
     common = b"".join(b"%b: %b\r\n" % header for header in state.default_headers)
-    state.accepted_head = (  # type: ignore[attr-defined] # uvicorn's own record of what its connections share
-        b"HTTP/1.1 202 Accepted\r\n" + common + b"content-type: application/json\r\ncontent-length: "
-    )
+    state.common_head = common  # type: ignore[attr-defined] # uvicorn's record of what its connections share
 
 
-def accepted(extension: tuple[Connection, RequestResponseCycle], body: bytes) -> bool:
-    """Answer `202` with this JSON in one write, past all that the general way has to look at.
+def at_once(
+    extension: tuple[Connection, RequestResponseCycle],
+    status: int,
+    headers: Iterable[tuple[bytes, bytes]],
+    body: bytes,
+) -> bool:
+    """Send a whole answer in one write, past all that the general way has to look at.
 
-    False when it has to be the general way after all: the caller went away, does not read, or wants to close.
+    False when it has to be the general way after all: the caller went away, does not read, wants to close or asked for the
+    head alone, or the answer is of a kind that has no body or could not be written as it is.
     """
     connection, cycle = extension
     if cycle.response_started or cycle.disconnected or not cycle.keep_alive or cycle.flow.write_paused:
         return False
+    phrase = _PHRASES.get(status)
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if phrase is None or cycle.scope["method"] == "HEAD" or lines.count(b"\n") != lines.count(b"\r\n"):
+        return False
     cycle.response_started = cycle.response_complete = True
-    head: bytes = connection.server_state.accepted_head  # type: ignore[attr-defined] # see `date_line`
-    cycle.transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
+    common: bytes = connection.server_state.common_head  # type: ignore[attr-defined] # see `date_line`
+    cycle.transport.write(b"HTTP/1.1 %b\r\n%b%bcontent-length: %d\r\n\r\n%b" % (phrase, common, lines, len(body), body))
     cycle.message_event.set()
     cycle.on_response()
     return True

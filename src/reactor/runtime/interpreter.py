@@ -144,6 +144,8 @@ class Interpreter:
                 output = self.evaluate(self.flow.outputs, self.root, "", "outputs")
         except Failure as failure:
             return await self._failed(failure.error)
+        except StepError as error:
+            return await self._failed(error.info())
         return RunEnd(RunStatus.COMPLETED, output)
 
     async def _failed(self, error: ErrorInfo) -> RunEnd:
@@ -242,6 +244,8 @@ class Interpreter:
                 entry = self._reshaped(step, path, frame, entry)
         except Failure as failure:
             entry = Entry(path, self.durable.now(), FAILED, failure.output, failure.error, failure.attempts, started)
+        except StepError as error:
+            entry = Entry(path, self.durable.now(), FAILED, error.output, error.info(path), 1, started)
         except Returned:
             # The block has no outcome of its own then: a replay walks into it and meets the `return` again.
             await self._finally(step, path, frame, Entry(path, self.durable.now(), COMPLETED))

@@ -12,6 +12,9 @@ from reactor.model.errors import ErrorInfo, PermanentError
 from reactor.model.journal import Entry
 from reactor.runtime.durable import Durable
 
+_END = 253_402_300_800
+"""Seconds: the year 10000, which no calendar here can show."""
+
 
 class Draws:
     """The functions of chance and time that expressions may call. Each result is an entry, so a replay sees the
@@ -80,7 +83,7 @@ def as_instant(value: Any, path: str) -> Instant:
     try:
         if isinstance(value, str):
             return from_iso(value)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _END:
             return round(value * 1000)
     except (ValueError, OverflowError):
         pass

@@ -186,7 +186,7 @@ class Intake:
         )
 
     def _route(self, event: Event) -> tuple[Acceptance, list[Flow]]:
-        matches, _ = self._executor.book.routes.match(event)
+        matches = self._executor.book.routes.starts(event)
         runs = tuple(self._executor.new_run(match.flow, event.key, match.trigger.key) for match in matches)
         claims = tuple(self._run_claim(match, event) for match in matches)
         claim = None

@@ -115,31 +115,37 @@ class RouteTable:
                 node = node.below.setdefault(segment, _Node())
         return node.routes
 
+    def starts(self, event: Event) -> list[Match]:
+        """The flows that this event starts, each once. The quick way: no reasons are put into words."""
+        return [Match(route.flow, route.trigger) for route, no in self._verdicts(event) if no is None]
+
     def match(self, event: Event) -> tuple[list[Match], list[NonMatch]]:
         """The flows that this event starts, each once, and those that listen for it but said no."""
-        routes = self._candidates(event)
-        if not routes:
-            return [], []
         matches: list[Match] = []
         misses: list[NonMatch] = []
+        for route, no in self._verdicts(event):
+            if no is None:
+                matches.append(Match(route.flow, route.trigger))
+            else:
+                misses.append(_miss(route, no.rule, no.words()))
+        return matches, misses
+
+    def _verdicts(self, event: Event) -> Iterator[tuple[Route, _No | None]]:
         started: set[str] = set()
         scope: dict[str, Any] | None = None
-        for route in routes:
-            if route.flow.name in started:
-                continue
+        for route in self._candidates(event):
             flow, trigger = route.flow, route.trigger
-            miss = None
+            if flow.name in started:
+                continue
+            no = None
             if route.source is not None and route.source.fullmatch(event.source) is None:
-                miss = _miss(route, "source", f"source {event.source!r} does not fit {trigger.config.get('source')!r}")
+                no = _No("source", text=f"source {event.source!r} does not fit {trigger.config.get('source')!r}")
             elif trigger.if_ is not None or flow.if_ is not None or flow.unless is not None:
                 scope = scope or {"event": event.view(), "env": self._env}
-                miss = _asked(route, scope)
-            if miss is None:
+                no = _asked(route, scope)
+            if no is None:
                 started.add(flow.name)
-                matches.append(Match(flow, trigger))
-            else:
-                misses.append(miss)
-        return matches, misses
+            yield route, no
 
     def _candidates(self, event: Event) -> list[Route]:
         routes = list(self._exact.get(event.type, ()))
@@ -180,7 +186,35 @@ def _miss(route: Route, rule: str, reason: str) -> NonMatch:
     return NonMatch(flow=route.flow.name, trigger=route.trigger.key, rule=rule, reason=reason)
 
 
-def _asked(route: Route, scope: dict[str, Any]) -> NonMatch | None:
+class _No:
+    """A condition that said no; put into words only when somebody asks."""
+
+    __slots__ = ("condition", "holds", "rule", "scope", "text")
+
+    def __init__(
+        self,
+        rule: str,
+        *,
+        text: str = "",
+        condition: Expr | None = None,
+        holds: bool = False,
+        scope: dict[str, Any] | None = None,
+    ) -> None:
+        self.rule = rule
+        self.text = text
+        self.condition = condition
+        self.holds = holds
+        self.scope = scope or {}
+
+    def words(self) -> str:
+        """The reason, with the values that decided."""
+        if self.condition is None:
+            return self.text
+        values = _values(self.condition, self.scope)
+        return f"{self.rule}: `{self.condition.source}` is {str(self.holds).lower()}{values}"
+
+
+def _asked(route: Route, scope: dict[str, Any]) -> _No | None:
     """The three conditions in their order: the trigger's `if`, the flow's `if`, its `unless`."""
     conditions: tuple[tuple[str, Expr | None, bool], ...] = (
         ("trigger.if", route.trigger.if_, True),
@@ -193,11 +227,10 @@ def _asked(route: Route, scope: dict[str, Any]) -> NonMatch | None:
         try:
             holds = truth(condition.evaluate(scope))
         except StepError as error:
-            return _miss(route, "error", f"{rule}: `{condition.source}` could not be evaluated: {error.message}")
+            text = f"{rule}: `{condition.source}` could not be evaluated: {error.message}"
+            return _No("error", text=text)
         if holds is not wanted:
-            return _miss(
-                route, rule, f"{rule}: `{condition.source}` is {str(holds).lower()}{_values(condition, scope)}"
-            )
+            return _No(rule, condition=condition, holds=holds, scope=scope)
     return None
 
 

@@ -124,8 +124,8 @@ def at_once(
 ) -> bool:
     """Send a whole answer in one write, past all that the general way has to look at.
 
-    False when it has to be the general way after all: the caller went away, does not read, wants to close or asked for the
-    head alone, or the answer is of a kind that has no body or could not be written as it is.
+    False when it has to be the general way after all: the caller went away, does not read, wants to close or asked for
+    the head alone, or the answer is of a kind that has no body or could not be written as it is.
     """
     connection, cycle = extension
     if cycle.response_started or cycle.disconnected or not cycle.keep_alive or cycle.flow.write_paused:

@@ -35,9 +35,11 @@ def test_parameters(sql, names):
 @given(st.lists(st.sampled_from([*"':\"$-/*;\\a1 \n`", "::", "$$", ":x", "--", "/*", "*/"]), max_size=12).map("".join))
 def test_sqlalchemy_sees_the_same_parameters_and_the_same_text(sql):
     found = read(sql)
+    if found.problem is not None:
+        return  # it is refused and never reaches SQLAlchemy
     clause = sa.text(found.text)
     assert set(clause._bindparams) == set(found.names)
-    if not found.names and found.problem is None and ";" not in sql and "\\:" not in sql:
+    if not found.names and ";" not in sql and "\\:" not in sql:
         assert str(clause.compile()) == sql
 
 

@@ -241,7 +241,7 @@ def action_settings(settings: Settings) -> Mapping[str, Any]:
     return {
         "http_allow": settings.http_allow,
         "file_roots": tuple(str(root) for root in settings.file_roots),
-        "data_dir": settings.data,
+        "data_dir": settings.data.resolve(),  # a link on the way that is moved later does not open the folder
         "http_timeout": settings.http_timeout,
         "http_max_body": settings.http_max_body,
         "output_max": settings.output_max,

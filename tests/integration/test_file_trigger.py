@@ -29,8 +29,8 @@ def quick(monkeypatch):
     monkeypatch.setattr(watching, "WITHOUT_HINTS", 0.3)
 
 
-def make(path, **config):
-    bench = TriggerBench(FileTrigger(), {"path": str(path), "settle": SETTLE, **config})
+def make(path, settings=None, **config):
+    bench = TriggerBench(FileTrigger(), {"path": str(path), "settle": SETTLE, **config}, settings=settings)
     assert bench.problems == []
     return bench
 
@@ -466,3 +466,79 @@ async def test_five_thousand_files(inbox):
         await bench.until(lambda b: len(b.drafts) >= 5_100, 20)
     assert {draft.type for draft in bench.drafts[5_000:]} == {"file.deleted"}
     assert len(bench.drafts) == 5_100
+
+
+@pytest.fixture
+def data(inbox):
+    """Reactor's own folder, below the watched one."""
+    folder = inbox / ".reactor"
+    (folder / "files").mkdir(parents=True)
+    (folder / "token").write_text("secret")
+    return folder
+
+
+@pytest.mark.parametrize("pattern", ["**", "**/*", "*/*", ".react?r/**", "{.reactor,in}/*"])
+async def test_the_data_folder_is_passed_over(inbox, data, pattern):
+    (inbox / "in").mkdir()
+    settings = {"data_dir": data, "file_roots": (str(inbox), str(data / "files"))}
+    async with make(inbox / pattern, settings, existing="process", content="text") as bench:
+        await armed(bench)
+        (data / "secret.key").write_text("x")
+        (data / "token").write_text("secret 2")
+        (data / "blobs").mkdir()
+        (data / "blobs" / "a").write_text("x")
+        (inbox / "in" / "peek").symlink_to(data / "token")
+        if "react?r" not in pattern:
+            (inbox / "in" / "mine").write_text("x")
+            await bench.until(lambda b: b.drafts)
+        await quiet(bench)
+    assert told(bench) == ([("created", "mine")] if "react?r" not in pattern else [])
+
+
+async def test_the_data_folder_is_passed_over_behind_a_link_and_without_hints(inbox, data, tmp_path, monkeypatch):
+    def broken(roots, recursive):
+        raise OSError("no inotify")
+
+    monkeypatch.setattr("reactor.connectors.file.watch._open", broken)
+    (tmp_path / "alias").symlink_to(inbox)
+    async with make(tmp_path / "alias" / "**", {"data_dir": data}, existing="process") as bench:
+        (data / "secret.key").write_text("x")
+        (inbox / "mine").write_text("x")
+        await bench.until(lambda b: b.drafts)
+        await quiet(bench)
+    assert told(bench) == [("created", "mine")]
+
+
+@pytest.mark.parametrize("path", [".reactor", ".reactor/*", ".reactor/token", ".reactor/blobs/**", "way/*", "x/../way"])
+async def test_watching_the_data_folder_is_refused(inbox, data, path):
+    (data / "blobs").mkdir()
+    (inbox / "way").symlink_to(data)
+    async with make(f"{inbox}/{path}", {"data_dir": data, "file_roots": (str(inbox),)}) as bench:
+        await bench.until(lambda b: b.state() == "lost")
+    reason = bench.states[-1][1]
+    assert "data folder" in reason
+    assert "REACTOR_FILE_ROOTS" in reason
+
+
+async def test_a_root_in_the_data_folder_is_watched(inbox, data):
+    settings = {"data_dir": data, "file_roots": (str(inbox), str(data / "files"))}
+    async with make(data / "files", settings) as bench:
+        await armed(bench)
+        (data / "files" / "a").write_text("x")
+        (data / "token").write_text("secret 2")
+        await bench.until(lambda b: b.drafts)
+        await quiet(bench)
+    assert told(bench) == [("created", "a")]
+
+
+async def test_what_was_seen_of_the_data_folder_before_is_forgotten_in_silence(inbox, data):
+    elsewhere = {"data_dir": inbox / "other"}
+    async with make(inbox / "**", elsewhere, existing="process") as bench:
+        await bench.until(lambda b: b.drafts)
+    later = bench.again()
+    later.settings = {"data_dir": data}
+    async with later:
+        await armed(later)
+        await quiet(later)
+    assert told(bench) == [("created", "token")]
+    assert told(later) == []

@@ -762,6 +762,26 @@ async def test_saving_to_a_file(tmp_path: Path):
         assert sorted(path.name for path in root.rglob("*")) == ["a", "b.bin", "link"]
 
 
+async def test_nothing_is_saved_in_the_data_folder(tmp_path: Path):
+    data = tmp_path / ".reactor"
+    (data / "files").mkdir(parents=True)
+    (data / "token").write_text("ours")
+    (tmp_path / "key").symlink_to(data / "token")
+    (tmp_path / "way").symlink_to(data)
+    closed = {"file_roots": (str(tmp_path),), "data_dir": data}
+    opened = {**closed, "file_roots": (str(tmp_path), str(data / "files"))}
+    async with serve(echo) as server:
+        for name in (".reactor/token", "x/../.reactor//token", str(data / "token"), "key", "way/token", "way/files/a"):
+            error = await failing(server.url, save_to=name, settings=closed)
+            assert error.kind == "input"
+            assert error.message.startswith(f"save_to: {name!r} is in Reactor's data folder")
+        assert (await failing(server.url, save_to="way/files/../token", settings=opened)).kind == "input"
+        assert (await failing(server.url, save_to="way/files", settings=opened)).kind == "input"
+        output = await request(server.url, save_to="way/files/a", settings=opened)
+    assert output["path"] == str(data / "files" / "a")
+    assert (data / "token").read_text() == "ours"
+
+
 # TLS
 
 

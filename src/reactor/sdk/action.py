@@ -40,8 +40,8 @@ class ActionContext(msgspec.Struct, kw_only=True):
     log: logging.Logger | logging.LoggerAdapter[logging.Logger]
     clock: Clock
     settings: Mapping[str, Any]
-    """What the operator set: `http_allow` and `file_roots` (tuples of str), `data_dir` (Path),
-    `http_timeout` (ms), `http_max_body` and `output_max` (bytes)."""
+    """What the operator set: `http_allow` and `file_roots` (tuples of str; `reactor.sdk.paths` has the rule),
+    `data_dir` (Path), `http_timeout` (ms), `http_max_body` and `output_max` (bytes)."""
     connections: Mapping[str, Mapping[str, Any]] = msgspec.field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     """Secret values among the parameters: never log them."""
@@ -103,6 +103,7 @@ def action(
     literal: tuple[str, ...] = (),
 ) -> Callable[[Callable[[ActionContext, Any], Any] | Callable[[ActionContext, Any], Awaitable[Any]]], Action]:
     """Declare a function as an action; its docstring is the action's documentation."""
+
     def declare(handler: Handler) -> Action:
         return Action(
             name=name,

@@ -68,7 +68,7 @@ class TriggerBench:
         self.virtual = BenchClock(start) if virtual else None
         self.clock: Clock = self.virtual or SystemClock()
         self.key, self.flow, self.timezone = key, key.rpartition("/")[0], timezone
-        self.settings: Mapping[str, Any] = {"data_dir": Path(), "file_roots": (), **(settings or {})}
+        self.settings: Mapping[str, Any] = {"data_dir": Path(".reactor"), "file_roots": (), **(settings or {})}
         self.log = logging.LoggerAdapter(logging.getLogger("reactor.bench"), {"trigger": key})
         self.drafts: list[EventDraft] = []
         """Events accepted, in order, without duplicates."""

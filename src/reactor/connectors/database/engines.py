@@ -29,6 +29,8 @@ _NAMES = {
     "mariadb+pymysql": "mysql",
     "sqlite": "sqlite",
 }
+_READS_FILES = {"local_infile", "read_default_file", "read_default_group"}
+"""Options of MySQL's driver that read files of this machine."""
 _POOL = 8
 _MOST_ENGINES = 32
 _CONNECT: dict[str, dict[str, Any]] = {
@@ -78,6 +80,8 @@ def _checked(ctx: ActionContext, what: str, text: str) -> URL:
     kind = _NAMES.get(url.drivername)
     if kind is None:
         raise PermanentError("input", f"{what}: {url.drivername!r} is not known; postgresql, mysql and sqlite are")
+    if kind == "mysql" and (found := _READS_FILES & url.query.keys()):
+        raise PermanentError("input", f"{what}: {min(found)} would read files of this machine; leave it out")
     if kind != "sqlite":
         return url.set(drivername=_DRIVERS[kind])
     if url.query or url.host or not url.database or url.database.startswith(("file:", ":")):

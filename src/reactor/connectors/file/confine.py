@@ -1,9 +1,10 @@
 """Paths within the allowed folders, and nowhere else.
 
-A path is resolved first (links, `..`), compared with the allowed folders, and then opened again from the allowed folder
-down, one folder after the other, without following links (`openat` with `O_NOFOLLOW`, open(2)). So a folder or file
-that is swapped for a link in between is refused, not followed. What is left: a hard link to a file outside is that
-file, and a folder that somebody moves out of the allowed one while an action works in it takes the action along.
+A path is resolved first (links, `..`), held against the rule of `reactor.sdk.paths`, and then opened again from the
+allowed folder down, one folder after the other, without following links (`openat` with `O_NOFOLLOW`, open(2)). So a
+folder or file that is swapped for a link in between is refused, not followed. What is left: a hard link to a file
+outside is that file, and a folder that somebody moves out of the allowed one while an action works in it takes the
+action along.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Self
 from reactor.connectors.file.content import shown, when
 from reactor.connectors.file.pattern import under
 from reactor.sdk import JSON, PermanentError, StepError, TransientError
+from reactor.sdk.paths import Bounds
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS: dict[int, tuple[str, str]] = {
@@ -40,9 +42,11 @@ _KINDS: dict[int, tuple[str, str]] = {
 class Place:
     """A name in an opened folder within an allowed one. Close it, or use it as a context manager."""
 
-    def __init__(self, path: str, folder: int, name: str) -> None:
+    def __init__(self, path: str, folder: int, name: str, real: str) -> None:
         self.path = path
         """As asked for, absolute."""
+        self.real = real
+        """Resolved, as it was when the folder was opened."""
         self.folder = folder
         """Descriptor of the folder; everything is done relative to it."""
         self.name = name
@@ -89,7 +93,7 @@ def place(settings: Mapping[str, Any], text: str, *, follow: bool = True, make: 
     `follow`: a link at the end means its target (else itself); `make`: missing folders are made.
 
     Raises:
-        PermanentError: it lies outside the allowed folders, or is no path at all.
+        PermanentError: it is not allowed, or is no path at all.
         OSError: the folder is not there or may not be entered.
     """
     if "\0" in text or not text.strip():
@@ -100,18 +104,13 @@ def place(settings: Mapping[str, Any], text: str, *, follow: bool = True, make: 
         raise PermanentError("file.invalid", "the path is no text that a disk can take") from error
     path = os.path.join(os.getcwd(), text)  # noqa: PTH109, PTH118 - pathlib changes paths on the way
     real = _resolve(path, follow=follow)
-    root = _root_of(real, settings)
+    bounds = Bounds(settings)
+    root = bounds.root_of(real)
     if root is None:
-        allowed = ", ".join(roots(settings))
-        raise PermanentError("file.outside", f"{text} is outside the allowed folders ({allowed}); see file_roots")
+        raise PermanentError("file.outside", bounds.refusal(text, real))
     parts = [part for part in real[len(under(root)) :].split("/") if part]
     folder = _descend(root, parts[:-1], make=make)
-    return Place(os.path.normpath(path), folder, parts[-1] if parts else ".")
-
-
-def roots(settings: Mapping[str, Any]) -> list[str]:
-    """The allowed folders; the working directory where nothing is set."""
-    return [str(root) for root in settings.get("file_roots") or (os.getcwd(),)]  # noqa: PTH109
+    return Place(os.path.normpath(path), folder, parts[-1] if parts else ".", real)
 
 
 def _resolve(path: str, *, follow: bool) -> str:
@@ -119,14 +118,6 @@ def _resolve(path: str, *, follow: bool) -> str:
     if follow or tail in {"", ".", ".."}:
         return os.path.realpath(path)
     return under(os.path.realpath(head or "/")) + tail
-
-
-def _root_of(real: str, settings: Mapping[str, Any]) -> str | None:
-    """The innermost allowed folder that the path is in."""
-    inside = [
-        root for text in roots(settings) if real == (root := os.path.realpath(text)) or real.startswith(under(root))
-    ]
-    return max(inside, key=len, default=None)
 
 
 def _descend(root: str, parts: list[str], *, make: bool) -> int:

@@ -1,7 +1,7 @@
 """Looking at folders. Everything here blocks: the trigger calls it in threads, slice by slice.
 
 Only plain files count. Folders behind symbolic links are not entered (so there are no loops); a link to a file counts
-when its target lies in the watched folder.
+when its target lies in the watched folder. Reactor's data folder is passed over, whatever the patterns say.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from reactor.connectors.file.pattern import Pattern, under
+from reactor.sdk.paths import Bounds, within
 
 Stat = tuple[int, int, int, int]
 """mtime in ns, size, inode, ctime in ns."""
@@ -26,22 +27,33 @@ class Unreadable(Exception):
 class Area:
     """One watched folder and the patterns below it."""
 
-    def __init__(self, root: str, patterns: Sequence[Pattern]) -> None:
+    def __init__(self, root: str, patterns: Sequence[Pattern], bounds: Bounds) -> None:
         self.root = root
         self.prefix = under(root)
         self.real = os.path.realpath(root)
+        self.bounds = bounds
+        self._data: str | None = None
+        """The data folder as it is called here, if it is below."""
+        if bounds.data is not None and within(bounds.data, self.real):
+            self._data = self.prefix + bounds.data[len(under(self.real)) :]
         self._patterns = patterns
         depths = [pattern.depth for pattern in patterns]
         self.depth = None if None in depths else max(depth for depth in depths if depth is not None)
 
     def matches(self, path: str) -> bool:
         """Whether an absolute path is meant."""
+        if not path.startswith(self.prefix) or self._in_data(path):
+            return False
         relative = path[len(self.prefix) :]
-        return path.startswith(self.prefix) and any(pattern.matches(relative) for pattern in self._patterns)
+        return any(pattern.matches(relative) for pattern in self._patterns)
 
     def enters(self, folder: str) -> bool:
         """Whether something in that folder could be meant."""
-        return self.depth is None or folder[len(self.prefix) :].count("/") < self.depth
+        deep = self.depth is None or folder[len(self.prefix) :].count("/") < self.depth
+        return deep and not self._in_data(folder)
+
+    def _in_data(self, path: str) -> bool:
+        return self._data is not None and within(path, self._data)
 
     def stat(self, path: str) -> Stat | None:
         """The file at this path, if it is one that is meant and its folders are no links.
@@ -52,8 +64,10 @@ class Area:
         if not self.matches(path):
             return None
         try:
-            relative = os.path.dirname(path)[len(self.prefix) :]  # noqa: PTH120
-            if relative and os.path.realpath(os.path.dirname(path)) != under(self.real) + relative:  # noqa: PTH120
+            folder = os.path.dirname(path)  # noqa: PTH120
+            relative = folder[len(self.prefix) :]
+            real = os.path.realpath(folder)
+            if (relative and real != under(self.real) + relative) or self.bounds.private(real):
                 return None
             return self._plain(path, os.lstat(path))
         except (FileNotFoundError, NotADirectoryError):
@@ -64,7 +78,7 @@ class Area:
     def _plain(self, path: str, found: os.stat_result) -> Stat | None:
         if st.S_ISLNK(found.st_mode):
             target = os.path.realpath(path)
-            if not target.startswith(under(self.real)):
+            if not target.startswith(under(self.real)) or self.bounds.private(target):
                 return None
             found = os.stat(target, follow_symlinks=False)  # noqa: PTH116
         if not st.S_ISREG(found.st_mode):
@@ -105,7 +119,7 @@ class Walk:
         path = entry.path
         try:
             if entry.is_dir(follow_symlinks=False):
-                if self._area.enters(path):
+                if self._area.enters(path) and not self._is_data(entry):
                     stack.append(path)
             elif self._area.matches(path):
                 found = self._area._plain(path, entry.stat(follow_symlinks=False))  # noqa: SLF001 - one mind with Area
@@ -115,6 +129,11 @@ class Walk:
             pass
         except OSError as error:
             self.unreadable[path] = error.strerror or str(error)
+
+    def _is_data(self, entry: os.DirEntry[str]) -> bool:
+        """Whether it is the data folder, by whatever name."""
+        data = self._area.bounds.data_identity
+        return data is not None and entry.inode() == data[1] and entry.stat(follow_symlinks=False).st_dev == data[0]
 
 
 class Glimpse:
@@ -153,10 +172,10 @@ def _is_folder(areas: Sequence[Area], path: str) -> bool:
     return False
 
 
-def areas_of(patterns: Sequence[Pattern]) -> list[Area]:
+def areas_of(patterns: Sequence[Pattern], bounds: Bounds) -> list[Area]:
     """The folders to watch, each once."""
     roots = dict.fromkeys(pattern.root for pattern in patterns)
-    return [Area(root, [pattern for pattern in patterns if pattern.root == root]) for root in roots]
+    return [Area(root, [pattern for pattern in patterns if pattern.root == root], bounds) for root in roots]
 
 
 def identity(root: str) -> tuple[int, int]:

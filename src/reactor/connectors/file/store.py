@@ -33,7 +33,7 @@ def put(target: Place, fill: Callable[[int], None], *, key: str, overwrite: bool
             raise FileExistsError(errno.EEXIST, "exists", target.path)
         if not st.S_ISREG(before.st_mode):
             raise PermanentError("file.not_a_file", f"{shown(target.path)} is no plain file")
-    temporary = Place(target.path, target.folder, f"{OWN_PREFIX}{key}{OWN_SUFFIX}")
+    temporary = Place(target.path, target.folder, f"{OWN_PREFIX}{key}{OWN_SUFFIX}", target.real)
     _discard(temporary)
     try:
         handle = temporary.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL)

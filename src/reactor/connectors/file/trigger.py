@@ -11,6 +11,9 @@ leaves size and mtime as they were cannot be seen. Renaming a file and changing 
 While a watched folder is missing, unreadable, replaced or does not answer, the trigger is lost and says why; deletions
 are told only of a folder that is there. A folder that is empty and on another disk than before is taken for one that is
 not mounted.
+
+Reactor's own data folder is passed over, and cannot be watched; a folder within it that is one of the `file_roots` can,
+where the pattern begins with it.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from reactor.connectors.file.scan import Area, Stat, Walk
 from reactor.connectors.file.watch import Hints
 from reactor.model.errors import BusyError
 from reactor.sdk import JSON, EventDraft, TriggerContext, TriggerLost
+from reactor.sdk.paths import Bounds
 
 RECONCILE = 180.0
 """Seconds between two looks at everything."""
@@ -60,9 +61,10 @@ class Watching:
         """Watch until cancelled.
 
         Raises:
-            TriggerLost: a watched folder is not there, or not the one it was.
+            TriggerLost: a watched folder is not there, not the one it was, or one of Reactor's own.
         """
-        self._areas = await asyncio.to_thread(_areas, self._config.texts())
+        self._areas = await asyncio.to_thread(_areas, self._config.texts(), self._ctx.settings)
+        await asyncio.to_thread(_refuse_private, self._areas)
         await self._check_roots()
         try:
             await self._open_hints()
@@ -362,7 +364,7 @@ class Watching:
         await self._refuse_unmounted(mark, known, found)
         if mark["paths"] != self._config.texts():
             # Files that only the new patterns mean were there before, for all that we know.
-            before = await asyncio.to_thread(_areas, mark["paths"])
+            before = await asyncio.to_thread(_areas, mark["paths"], self._ctx.settings)
             if self._config.existing == "ignore":
                 fresh = {
                     path: stat
@@ -398,7 +400,8 @@ class Watching:
 
     def _mark(self) -> dict[str, JSON]:
         devices = {area.root: self._identities[area.root][0] for area in self._areas}
-        return {"paths": list(self._config.texts()), "devices": devices}
+        closed = sorted({content.key(area.bounds.data) for area in self._areas if area.bounds.data is not None})
+        return {"paths": list(self._config.texts()), "devices": devices, "closed": list(closed)}
 
     async def _save(self, entries: Mapping[str, Stat | None]) -> None:
         """Change the saved snapshot without telling anything."""
@@ -406,10 +409,16 @@ class Watching:
             await self._emit((), {content.key(path): None if stat is None else list(stat) for path, stat in some})
 
 
-def _areas(texts: Sequence[str]) -> list[Area]:
+def _areas(texts: Sequence[str], settings: Mapping[str, Any]) -> list[Area]:
     """The folders that the patterns are about."""
     base = os.getcwd()  # noqa: PTH109
-    return scan.areas_of([parse(text, base, scan.is_folder) for text in texts])
+    return scan.areas_of([parse(text, base, scan.is_folder) for text in texts], Bounds(settings))
+
+
+def _refuse_private(areas: Iterable[Area]) -> None:
+    for area in areas:
+        if area.bounds.private(area.real):
+            raise TriggerLost(area.bounds.refusal(content.shown(area.root), area.real))
 
 
 def _read(saved: Mapping[str, Any]) -> dict[str, Stat]:

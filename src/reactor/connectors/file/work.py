@@ -19,6 +19,7 @@ from reactor.connectors.file.confine import Place, errors, place
 from reactor.connectors.file.content import ContentError, decode, shown, when
 from reactor.connectors.file.pattern import Pattern, parse
 from reactor.sdk import ActionContext, PermanentError
+from reactor.sdk.paths import Bounds, Identity
 
 READ_MAX = 10_485_760
 """The default of `max_size` where the operator's `output_max` is not known."""
@@ -106,6 +107,11 @@ def _transfer(ctx: ActionContext, params: Copy, how: Callable[..., None], *, fol
     ):
         if source.stat() is None:
             raise PermanentError("file.not_found", f"{shown(params.path)} does not exist")
+        if how is store.relocate and Bounds(ctx.settings).holds_data(source.real):
+            raise PermanentError(
+                "file.outside",
+                f"{params.path!r} holds Reactor's data folder and stays where it is; move what else is in it",
+            )
         with errors(params.to):
             how(source, target, key=_key(ctx), overwrite=params.overwrite)
             return {**target.about(_there(target)), "from": shown(source.path)}
@@ -159,7 +165,8 @@ def _list(ctx: ActionContext, params: List) -> Output:
         handle = os.open(target.name, _FOLDER, dir_fd=target.folder)
         try:
             about = target.about(os.fstat(handle))
-            found = heapq.nsmallest(params.limit + 1, _entries(handle, "", pattern, DEEPEST))
+            data = Bounds(ctx.settings).data_identity
+            found = heapq.nsmallest(params.limit + 1, _entries(handle, "", pattern, data, DEEPEST))
         finally:
             os.close(handle)
     entries = [_entry(target.path, relative, info) for relative, info in found[: params.limit]]
@@ -187,8 +194,10 @@ def _pattern(params: List) -> Pattern:
 Info = tuple[int, int, int]
 
 
-def _entries(folder: int, prefix: str, pattern: Pattern, left: int) -> Iterator[tuple[str, Info]]:
-    """(path below the root, (mode, size, mtime)) of all that match, in any order."""
+def _entries(
+    folder: int, prefix: str, pattern: Pattern, data: Identity | None, left: int
+) -> Iterator[tuple[str, Info]]:
+    """(path below the root, (mode, size, mtime)) of all that match, in any order; nothing of the data folder."""
     with os.scandir(folder) as entries:
         for entry in entries:
             relative = prefix + entry.name
@@ -196,20 +205,24 @@ def _entries(folder: int, prefix: str, pattern: Pattern, left: int) -> Iterator[
                 found = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
+            if (found.st_dev, found.st_ino) == data:
+                continue
             if pattern.matches(relative):
                 yield relative, (found.st_mode, found.st_size, found.st_mtime_ns)
             deep = pattern.depth is None or relative.count("/") < pattern.depth
             if deep and left and st.S_ISDIR(found.st_mode):
-                yield from _below(folder, entry.name, f"{relative}/", pattern, left - 1)
+                yield from _below(folder, entry.name, f"{relative}/", pattern, data, left - 1)
 
 
-def _below(folder: int, name: str, prefix: str, pattern: Pattern, left: int) -> Iterator[tuple[str, Info]]:
+def _below(
+    folder: int, name: str, prefix: str, pattern: Pattern, data: Identity | None, left: int
+) -> Iterator[tuple[str, Info]]:
     try:
         inner = os.open(name, _FOLDER, dir_fd=folder)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     try:
-        yield from _entries(inner, prefix, pattern, left)
+        yield from _entries(inner, prefix, pattern, data, left)
     finally:
         os.close(inner)
 

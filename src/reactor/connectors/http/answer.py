@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +18,7 @@ import msgspec
 from reactor.connectors.http.media import Decompressor, TooLarge, is_json, is_text, media_type
 from reactor.connectors.http.wire import Wire
 from reactor.sdk import PermanentError
+from reactor.sdk.paths import inside_roots
 
 
 class Reader:
@@ -95,22 +96,18 @@ def decode(body: bytes, content_type: str) -> tuple[Any, str | None]:
 # Into a file
 
 
-def file_below(roots: Sequence[str], name: str) -> Path:
+def file_of(settings: Mapping[str, Any], name: str) -> Path:
     """The file that `save_to` names; a relative one is below the first root.
 
     Raises:
-        PermanentError: kind `input`: outside of the roots, through links too.
+        PermanentError: kind `input`: flows may not write there, or it is a folder.
     """
-    if not roots:
-        raise PermanentError(
-            "input", "save_to: no folder may be written to; an operator can name some (REACTOR_FILE_ROOTS)"
-        )
-    if "\x00" in name:
-        raise PermanentError("input", "save_to is not a path")
-    folders = [Path(os.path.realpath(root)) for root in roots]
-    wanted = Path(os.path.realpath(folders[0] / name))
-    if not any(wanted.is_relative_to(folder) and wanted != folder for folder in folders):
-        raise PermanentError("input", f"save_to: {name!r} is outside of the folders that may be written to")
+    try:
+        wanted = inside_roots(settings, name)
+    except PermanentError as error:
+        raise PermanentError(error.kind, f"save_to: {error.message}") from None
+    if wanted.is_dir():
+        raise PermanentError("input", f"save_to: {name!r} is a folder; name a file in it")
     return wanted
 
 

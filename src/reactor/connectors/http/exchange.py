@@ -76,7 +76,7 @@ async def perform(ctx: ActionContext, params: Params) -> dict[str, Any]:
     reader = answer.Reader(
         limit=_limit(ctx, params),
         success=successes(params.success),
-        save_to=answer.file_below(ctx.settings.get("file_roots") or (), params.save_to) if params.save_to else None,
+        save_to=answer.file_of(ctx.settings, params.save_to) if params.save_to else None,
     )
     try:
         async with asyncio.timeout(millis / 1000 if millis else None):

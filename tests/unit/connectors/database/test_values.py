@@ -135,6 +135,47 @@ def test_urls_that_are_refused_without_showing_a_password(text, tmp_path):
     assert "hunter2" not in refused(ctx=action_context(settings={"file_roots": (str(tmp_path),)}), url=text)
 
 
+@pytest.mark.parametrize("writes", [True, False])
+def test_the_data_folder_is_closed(tmp_path, writes):
+    data = tmp_path / ".reactor"
+    (data / "files").mkdir(parents=True)
+    for name in ("reactor.db", "files/a.db"):
+        (data / name).write_bytes(b"")
+    (tmp_path / "link.db").symlink_to(data / "reactor.db")
+    (tmp_path / "way").symlink_to(data)
+    closed = {"file_roots": (str(tmp_path),), "data_dir": data}
+    paths = (
+        ".reactor/reactor.db",
+        "%2Ereactor/reactor%2Edb",
+        "./x/..//.reactor/reactor.db",
+        f"{data}/reactor.db",
+        f"/{data}/reactor.db",
+    )
+    for path in (*paths, "link.db", "way/reactor.db", "way/files/a.db", ".reactor/new.db", ".reactor"):
+        for saved in (False, True):
+            connections = {"own": {"type": "sqlite", "url": f"sqlite:///{path}"}}
+            ctx = action_context(settings=closed, connections=connections)
+            wanted = {"connection": "own"} if saved else {"url": f"sqlite:///{path}"}
+            assert "data folder" in refused(ctx=ctx, writes=writes, **wanted)
+    opened = action_context(settings={**closed, "file_roots": (str(tmp_path), str(data / "files"))})
+    assert url(opened, url="sqlite:///way/files/a.db", writes=writes).database == str(data / "files" / "a.db")
+    assert "data folder" in refused(ctx=opened, url="sqlite:///.reactor/files/../reactor.db", writes=writes)
+
+
+@pytest.mark.parametrize("path", ["FILE:.reactor/reactor.db", "%252ereactor/reactor.db"])
+def test_a_path_is_read_once_and_is_no_uri(path, tmp_path):
+    (tmp_path / ".reactor").mkdir()
+    ctx = action_context(settings={"file_roots": (str(tmp_path),), "data_dir": tmp_path / ".reactor"})
+    assert url(ctx, url=f"sqlite:///{path}").database == f"{tmp_path}/{path.replace('%25', '%')}"
+
+
+@pytest.mark.parametrize("option", ["local_infile=1", "read_default_file=/etc/passwd", "read_default_group=x"])
+def test_the_driver_of_mysql_reads_no_files_here(option):
+    assert "files of this machine" in refused(url=f"mysql://h/d?{option}")
+    ctx = action_context(connections={"main": {"type": "mysql", "url": f"mysql://h/d?charset=utf8mb4&{option}"}})
+    assert "files of this machine" in refused(ctx=ctx, connection="main")
+
+
 def test_no_files_without_roots():
     assert "REACTOR_FILE_ROOTS" in refused(url="sqlite:///x.db")
 

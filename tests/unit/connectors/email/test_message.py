@@ -217,6 +217,24 @@ def test_attachments_stay_inside_the_roots(tmp_path):
     assert "REACTOR_FILE_ROOTS" in refused(attachments=[{"path": "/etc/passwd"}])
 
 
+def test_attachments_are_not_taken_from_the_data_folder(tmp_path):
+    data = tmp_path / ".reactor"
+    (data / "files").mkdir(parents=True)
+    (data / "token").write_text("t0k3n")
+    (data / "files" / "a").write_text("open")
+    (tmp_path / "key").symlink_to(data / "token")
+    (tmp_path / "way").symlink_to(data)
+    closed = {"file_roots": (str(tmp_path),), "data_dir": data}
+    for path in (".reactor/token", "x/../.reactor//token", str(data / "token"), "key", "way/token", "way/files/a"):
+        told = refused(ctx=action_context(settings=closed), attachments=[{"path": path}])
+        assert "data folder" in told
+        assert "REACTOR_FILE_ROOTS" in told
+        assert "t0k3n" not in told
+    opened = action_context(settings={**closed, "file_roots": (str(tmp_path), str(data / "files"))})
+    assert built(opened, text="see", attachments=[{"path": "way/files/a"}]) is not None
+    assert "data folder" in refused(ctx=opened, attachments=[{"path": ".reactor/files/../token"}])
+
+
 def test_attachments_that_cannot_be(monkeypatch):
     monkeypatch.setattr(message, "ATTACHMENTS_LIMIT", 10)
     assert "more than 10 bytes" in refused(

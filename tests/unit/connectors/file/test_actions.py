@@ -26,7 +26,7 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-async def call(action, root, **params):
+async def call(action, root, /, settings=None, **params):
     ctx = ActionContext(
         run_id="run_1",
         flow="flow",
@@ -35,14 +35,14 @@ async def call(action, root, **params):
         idempotency_key="key",
         log=logging.getLogger("test"),
         clock=SystemClock(),
-        settings={"file_roots": (str(root),)},
+        settings={"file_roots": (str(root),), "data_dir": root / ".reactor", **(settings or {})},
     )
     return await action.handler(ctx, msgspec.convert(params, action.params))
 
 
-async def refused(kind, action, root, **params):
+async def refused(kind, action, root, /, settings=None, **params):
     with pytest.raises(PermanentError) as caught:
-        await call(action, root, **params)
+        await call(action, root, settings, **params)
     assert caught.value.kind == kind, caught.value
     return caught.value.message
 
@@ -187,6 +187,105 @@ async def test_a_file_swapped_for_a_link_after_the_check_is_refused(root, monkey
     assert (root.parent / "secret").read_text() == "secret"
 
 
+@pytest.fixture
+def data(root):
+    """Reactor's own folder where it is by default: in the working directory, which is a root."""
+    (root / ".reactor" / "files").mkdir(parents=True)
+    (root / ".reactor" / "token").write_text("secret")
+    (root / "mine").write_text("x")
+    (root / "folder").mkdir()
+    (root / "way").symlink_to(".reactor")
+    (root / "key").symlink_to(".reactor/token")
+    (root / "folder" / "way").symlink_to("../way")
+    return root / ".reactor"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".reactor/token",
+        "./.reactor//token",
+        "folder/../.reactor/token",
+        ".reactor/files/../token",
+        "../allowed/.reactor/token",
+        "way/token",
+        "folder/way/token",
+        "way/../.reactor/token",
+        "/proc/self/cwd/.reactor/token",
+        ".reactor/new",
+        ".reactor",
+    ],
+)
+async def test_the_data_folder_is_closed(root, data, path):
+    message = await refused("file.outside", actions.read, root, path=path)
+    assert path in message
+    assert "data folder" in message
+    assert "REACTOR_FILE_ROOTS" in message
+    await refused("file.outside", actions.write, root, path=path, content="x")
+    await refused("file.outside", actions.write, root, path=path, content="x", mode="append")
+    await refused("file.outside", actions.delete, root, path=path, missing_ok=True)
+    for action in (actions.copy, actions.move):
+        await refused("file.outside", action, root, path=path, to="stolen")
+        await refused("file.outside", action, root, path="mine", to=path, overwrite=True)
+        await refused("file.outside", action, root, path="mine", to=f"{path}/", overwrite=True)
+    await refused("file.outside", actions.list_files, root, path=path)
+    await refused("file.outside", actions.list_files, root, path=f"{path}/**")
+    assert (data / "token").read_text() == "secret"
+    assert names_in(data) == ["files", "token"]
+
+
+async def test_a_link_into_the_data_folder(root, data):
+    await refused("file.outside", actions.read, root, path="key")
+    await refused("file.outside", actions.write, root, path="key", content="x")
+    await refused("file.outside", actions.copy, root, path="key", to="b")
+    await refused("file.outside", actions.copy, root, path="mine", to="way/")
+    await call(actions.move, root, path="key", to="renamed")  # the link itself is ours
+    await refused("file.outside", actions.read, root, path="renamed")
+    await call(actions.delete, root, path="renamed")
+    await call(actions.delete, root, path="way")
+    assert (data / "token").read_text() == "secret"
+
+
+async def test_a_root_in_the_data_folder_is_open(root, data):
+    settings = {"file_roots": (str(root), str(data / "files"))}
+    await call(actions.write, root, settings, path=".reactor/files/a", content="1")
+    assert (await call(actions.read, root, settings, path="way/files/a"))["content"] == "1"
+    listed = await call(actions.list_files, root, settings, path=".reactor/files")
+    assert [entry["name"] for entry in listed["entries"]] == ["a"]
+    await refused("file.outside", actions.read, root, settings, path=".reactor/files/../token")
+    await refused("file.outside", actions.read, root, settings, path=".reactor/token")
+    await refused("file.outside", actions.write, root, settings, path=".reactor/filesx", content="x")
+    (data / "files" / "out").symlink_to("../token")
+    await refused("file.outside", actions.read, root, settings, path=".reactor/files/out")
+
+
+async def test_lists_pass_over_the_data_folder(root, data):
+    for path in (".", "**", "./**/*", "*/token", ".react?r/*", f"{root}/**/token"):
+        listed = await call(actions.list_files, root, path=path, recursive=True)
+        assert not [entry for entry in listed["entries"] if entry["path"].startswith(str(data))], path
+    listed = await call(actions.list_files, root)
+    assert [entry["name"] for entry in listed["entries"]] == ["folder", "key", "mine", "way"]
+
+
+async def test_a_folder_that_holds_the_data_folder_stays(root):
+    (root / "srv" / "deep" / "data").mkdir(parents=True)
+    settings = {"data_dir": root / "srv" / "deep" / "data"}
+    for path in ("srv", "srv/deep", "srv/deep/", "srv/../srv"):
+        message = await refused("file.outside", actions.move, root, settings, path=path, to="other")
+        assert "data folder" in message
+    (root / "srv" / "beside").mkdir()
+    await call(actions.move, root, settings, path="srv/beside", to="other")
+
+
+async def test_nothing_is_allowed_without_roots(root):
+    (root / "a").write_text("x")
+    for settings in ({"file_roots": ()}, {"file_roots": None}):
+        assert "REACTOR_FILE_ROOTS" in await refused("file.outside", actions.read, root, settings, path="a")
+        await refused("file.outside", actions.write, root, settings, path=f"{root}/b", content="x")
+        await refused("file.outside", actions.list_files, root, settings)
+    assert names_in(root) == ["a"]
+
+
 async def test_copy(root):
     (root / "a").write_text("1")
     (root / "a").chmod(0o750)
@@ -320,7 +419,7 @@ async def test_several_allowed_folders(root, tmp_path):
     context = {"file_roots": (str(root), str(other))}
     with confine.place(context, str(other / "x")) as found:
         assert found.path == str(other / "x")
-    with pytest.raises(PermanentError, match="outside the allowed folders"):
+    with pytest.raises(PermanentError, match="outside the folders open to flows"):
         confine.place(context, str(tmp_path / "secret"))
 
 

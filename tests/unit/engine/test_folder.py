@@ -281,5 +281,5 @@ async def test_a_file_that_is_being_written_waits(root):
 
 async def _until(holds, timeout=5.0):
     async with asyncio.timeout(timeout):
-        while not holds():  # noqa: ASYNC110 - it is the file system that is waited for
+        while not holds():
             await asyncio.sleep(0.02)

@@ -84,3 +84,35 @@ async def test_what_does_not_end_is_told_with_its_reason() -> None:
         receipt = await reactor.send("z")
         with pytest.raises(TimeoutError, match="nap"):
             await reactor.finished(receipt["runs"][0]["id"], patience=0.3)
+
+
+CALLER = """
+name: caller
+on: {event: go}
+timeout: 1h
+steps:
+  - {name: sub, call: called, with: {n: 1}}
+outputs: "{{ steps.sub.output }}"
+"""
+CALLED = """
+name: called
+inputs: {type: object}
+vars: {given: "{{ inputs.n }}"}
+steps:
+  - {name: nap, wait: 200ms}
+  - {name: end, return: "{{ vars.given }}"}
+"""
+
+
+async def test_a_call_within_a_timeout_ends_when_the_called_flow_has() -> None:
+    async with running_reactor({"caller": CALLER, "called": CALLED}) as reactor:
+        receipt = await reactor.send("go")
+        run = await reactor.finished(receipt["runs"][0]["id"], patience=5)
+        assert (run["status"], run["output"]) == ("completed", 1)
+
+
+async def test_a_run_started_by_hand_has_the_vars_of_its_flow() -> None:
+    async with running_reactor({"called": CALLED}) as reactor:
+        receipt = await reactor.post("/flows/called/run", {"inputs": {"n": 2}})
+        run = await reactor.finished(receipt["runs"][0]["id"])
+        assert (run["status"], run["output"]) == ("completed", 2)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from reactor.engine import connections
@@ -218,13 +218,15 @@ class Executor:
         failpoints.reach("child.started")
         return record.key
 
-    async def end_of(self, key: int) -> RunEnd:
-        """Wait for the end of a run, in memory or not."""
+    async def end_of(self, key: int, looking: Callable[[], AbstractContextManager[None]] = nullcontext) -> RunEnd:
+        """Wait for the end of a run, in memory or not. `looking` is held while the store is asked."""
         future: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
         self._watched.setdefault(key, []).append(future)
         if key not in self.live:
-            await self.committer.settled([key])
-            for loaded in await self.store.load([key]):
+            with looking():
+                await self.committer.settled([key])
+                found = await self.store.load([key])
+            for loaded in found:
                 if loaded.run.status.finished:
                     end = next((e for e in reversed(loaded.journal) if e.key == ""), None)
                     self._watched.pop(key, None)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -272,10 +273,19 @@ class LiveRun:
         self._waits[path + "#child"] = (None, f"step {path!r} waits for {call.flow} ({ids.to_text('run', key)})")
         try:
             self._leave_later()
-            end = await self.executor.end_of(key)
+            end = await self.executor.end_of(key, self._looking)
             return Outcome(end.output, end.error)
         finally:
             self._waits.pop(path + "#child", None)
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[None]:
+        """Reading the store takes turns of the loop: that is no waiting, and no time to leave memory."""
+        self._acts += 1
+        try:
+            yield
+        finally:
+            self._acts -= 1
 
     async def pause(self, path: str, reason: str) -> None:
         """See `Durable.pause`."""

@@ -133,7 +133,7 @@ class Interpreter:
         if self.resumed and (known := self.durable.recall("#body")) is not None and known.error is not None:
             return await self._failed(known.error)
         try:
-            if self.flow.vars is not None and not self.resumed:
+            if self.flow.vars is not None and self.durable.recall("#set") is None:
                 self._set_vars("", self.evaluate(self.flow.vars, self.root, "", "vars"))
             walk = self._body(self.flow.steps, "", self.root)
             if self.flow.timeout is None:

@@ -130,11 +130,12 @@ class Rig:
 
     async def until(self, receipt: Any, wanted: Callable[[Run], bool], number: int = 0) -> Run:
         """Wait until the stored run is so."""
+        run = await self.run(receipt, number)
         for _ in range(1000):
-            run = await self.run(receipt, number)
             if wanted(run):
                 return run
             await asyncio.sleep(0.005)
+            run = await self.run(receipt, number)
         raise AssertionError(f"it never came to that: {run}")
 
     async def end(self, receipt: Any, number: int = 0) -> Run:
@@ -403,6 +404,7 @@ async def test_an_emitted_event_starts_flows_and_carries_its_cause(rig: Any) -> 
 async def test_a_flow_that_triggers_itself_is_stopped(rig: Any) -> None:
     it = await rig(flow("a", EmitStep(name="e", event=plain({"type": "go"}))), limits=Limits(causes=5))
     await it.send()
+    runs: list[Run] = []
     for _ in range(300):
         runs = await it.engine.history.runs(RunFilter(flow="a"))
         if any(run.status is RunStatus.FAILED for run in runs):

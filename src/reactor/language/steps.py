@@ -295,7 +295,8 @@ class Steps:
 
     def _code(self, action: Action, name: str, value: Node) -> None:
         """Data is never code: what an action runs stands in the flow as it is."""
-        message = f"`{name}` of `{action.name}` is code and takes no `{{{{ … }}}}`; hand values over by its parameters for them"
+        what = f"`{name}` of `{action.name}` is code and takes no `{{{{ … }}}}`"
+        message = f"{what}; hand values over by its parameters for them"
         self.reader.report("code-from-data", message, value)
 
     def _command(self, text: str) -> Compiled:

@@ -137,8 +137,10 @@ class TriggerContext(Protocol):
 
 
 class Trigger(Protocol):
-    """A kind of trigger. Implement as a class without state of its own; `run` is started once per configured
-    trigger.
+    """A kind of trigger. Implement as a class without state of its own; `run` is started once per configured one.
+
+    With a class attribute `passive = True` it has nothing to listen to by itself (`event`: the router does it all), and
+    `run` is never called.
     """
 
     kind: ClassVar[str]
@@ -151,8 +153,6 @@ class Trigger(Protocol):
     doc: ClassVar[str]
     default_type: ClassVar[str]
     """The event type when the flow does not rename it."""
-    passive: ClassVar[bool] = False
-    """It has nothing to listen to by itself (`event`: the router does it all); `run` is never called."""
 
     def check(self, config: Any) -> list[str]:
         """Problems of a configuration that its shape cannot tell (a cron line that never fires); for `validate`."""

@@ -1,7 +1,7 @@
 """The conformance suite of the port `Durable`: the same flows give the same end on every runtime.
 
-A runtime passes when, for each scenario, a run of its flow ends as told. The flows are written as users write them, so the suite
-holds the interpreter, the language and the runtime together to `docs/language.md`.
+A runtime passes when, for each scenario, a run of its flow ends as told. The flows are written as users write them, so
+the suite holds the interpreter, the language and the runtime together to `docs/language.md`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def suite_flow(scenario: Scenario, catalog: Catalog) -> Flow:
     text = f"name: suite-{scenario.name}\n{scenario.head.strip()}\nsteps:\n{steps}\n"
     loaded = load(text, file=None, catalog=catalog)
     if loaded.flow is None:
-        raise AssertionError("\n".join(f"{p.line}:{p.col} {p.message}" for p in loaded.problems) + "\n" + text)
+        raise AssertionError("\n".join(f"{p.place}: {p.message}" for p in loaded.problems) + "\n" + text)
     return loaded.flow
 
 

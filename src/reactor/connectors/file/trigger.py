@@ -34,7 +34,6 @@ class FileTrigger:
     short: ClassVar[str | None] = "path"
     doc: ClassVar[str] = "An event for each file that is created, modified, deleted or moved, also while it was down."
     default_type: ClassVar[str] = "file.created"
-    passive: ClassVar[bool] = False
 
     def check(self, config: FileConfig) -> list[str]:
         return config.problems()

@@ -18,7 +18,6 @@ class ScheduleTrigger:
     short: ClassVar[str | None] = "cron"
     doc: ClassVar[str] = "An event at each planned time; unique per tick across instances and restarts."
     default_type: ClassVar[str] = "schedule"
-    passive: ClassVar[bool] = False
 
     def check(self, config: ScheduleConfig) -> list[str]:
         return config.problems()

@@ -412,6 +412,7 @@ async def test_a_flow_that_triggers_itself_is_stopped(rig: Any) -> None:
         await asyncio.sleep(0.01)
     assert len(runs) == 6
     [failed] = [run for run in runs if run.error is not None]
+    assert failed.error is not None
     assert failed.error.kind == "loop.guard"
 
 

@@ -8,21 +8,29 @@ from typing import Any
 
 from reactor.model.errors import PermanentError
 
-_SECRET = re.compile(r"\{\{\s*secrets\.([A-Za-z_][A-Za-z0-9_-]*)\s*\}\}")
+_FILLED = re.compile(r"\{\{\s*(secrets|env)\.([A-Za-z_][A-Za-z0-9_-]*)\s*\}\}")
+"""All that may be filled in here; `validate` refuses more."""
 
 
 class Connections(Mapping[str, Mapping[str, Any]]):
     """Name → settings. What is written `{{ secrets.NAME }}` is read each time, so a changed secret is used at once."""
 
-    def __init__(self, written: Mapping[str, Mapping[str, Any]], secret: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        written: Mapping[str, Mapping[str, Any]],
+        secret: Callable[[str], str | None],
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self._written = written
         self._secret = secret
+        self._env = env or {}
 
     def __getitem__(self, name: str) -> Mapping[str, Any]:
         """The settings of one connection.
 
         Raises:
-            KeyError: the flow names none so. PermanentError: kind `secret`: one of its secrets is not set.
+            KeyError: the flow names none so. PermanentError: kind `secret` or `input`: one of its secrets is not set,
+            or a name of the environment is not open to flows.
         """
         filled: Mapping[str, Any] = self._filled(self._written[name])
         return filled
@@ -35,14 +43,19 @@ class Connections(Mapping[str, Mapping[str, Any]]):
 
     def _filled(self, value: Any) -> Any:
         if isinstance(value, str):
-            return _SECRET.sub(lambda found: self._read(found[1]), value) if "{{" in value else value
+            return _FILLED.sub(lambda found: self._read(found[1], found[2]), value) if "{{" in value else value
         if isinstance(value, Mapping):
             return {key: self._filled(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._filled(item) for item in value]
         return value
 
-    def _read(self, name: str) -> str:
+    def _read(self, source: str, name: str) -> str:
+        if source == "env":
+            if name not in self._env:
+                reason = "is not set, or not named in REACTOR_ENV_ALLOW"
+                raise PermanentError("input", f"a connection needs env.{name}, which {reason}")
+            return self._env[name]
         value = self._secret(name)
         if value is None:
             raise PermanentError("secret", f"there is no secret {name!r}; set it with: reactor secrets set {name}")

@@ -424,7 +424,7 @@ class Executor:
         """The connections that the run's version of its flow names."""
         key = (record.flow, record.version)
         if key not in self._connections:
-            self._connections[key] = connections.Connections(self.book.connections(*key), self._secret)
+            self._connections[key] = connections.Connections(self.book.connections(*key), self._secret, self._env)
         return self._connections[key]
 
     # --- stopping ------------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ from reactor.model.clock import from_iso
 from reactor.model.flow import Dedupe, Delay, Retry
 
 _NULL_MEANS_SOMETHING = frozenset({"result", "value"})
+_FILLED = re.compile(r"\{\{\s*(?:secrets|env)\.[A-Za-z_][A-Za-z0-9_-]*\s*\}\}")
+"""As `engine.connections` fills it in."""
 _VAR_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _LONG_PAUSE = 60_000
 _HOUR = 3_600_000
@@ -365,7 +367,16 @@ def _connections(reader: Reader, node: Node, key: Key, scope: Scope, where: str)
             message = f"connection `{shown(name)}` needs a `type`; write for example `{{type: sqlite, url: orders.db}}`"
             reader.report("missing-key", message, kind or item)
         reader.value(item, scope, f"{where}.{name}")
+        _only_names(reader, item)
     return node.plain
+
+
+def _only_names(reader: Reader, node: Node) -> None:
+    """A connection is filled in when an action asks for it, by names alone."""
+    for scalar in scalars(node):
+        if isinstance(scalar.value, str) and is_template(_FILLED.sub("", scalar.text)):
+            message = "a connection takes only `{{ secrets.NAME }}` and `{{ env.NAME }}`, without filters and operators"
+            reader.report("constant", message, reader.source.locate(scalar, max(scalar.text.find("{{"), 0)))
 
 
 def no_templates(reader: Reader, node: Node, allowed: re.Pattern[str], message: str) -> bool:

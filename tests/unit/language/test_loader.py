@@ -236,6 +236,8 @@ TOP = "name: x\nsteps: [{action: log.info}]\n"
         (TOP + "dedupe: event.id", ["3:9 wrong-type"]),
         (TOP + "connections: {db: {url: x}}", ["3:19 missing-key"]),
         (TOP + "connections: [db]", ["3:14 wrong-type"]),
+        (TOP + "connections: {db: {type: x, url: '{{ secrets.A | lower }}'}}", ["3:35 constant"]),
+        (TOP + "connections: {db: {type: x, url: 'a://{{ secrets.A }}@{{ env.B }}/c'}}", []),
         ("name: x\nworkflow: [{action: log.info}]\nsteps: [{action: log.info}]", ["2:1 several-keys"]),
     ],
 )

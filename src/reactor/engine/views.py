@@ -14,7 +14,7 @@ from reactor.model.states import RunStatus
 from reactor.stores.port import EventRow, Loaded
 
 _UNFINISHED = {RunStatus.COMPLETED: "completed", RunStatus.FAILED: "failed", RunStatus.CANCELLED: "cancelled"}
-"""How a block without an outcome of its own ended: with the run (a `return` inside it)."""
+"""How a step without an outcome of its own ended: with the run (a `return` inside the block, or in a handler)."""
 
 
 def _time(instant: Instant | None) -> str | None:
@@ -65,7 +65,7 @@ def steps(known: dict[str, Entry], flow: Flow | None, *, unfinished: str = "runn
         step = shown.setdefault(path, _blank(path, actions.get(path)))
         _fill(step, what, entry)
     for step in shown.values():
-        if step["status"] == "running":
+        if step["status"] == "running" or (unfinished != "running" and step["status"] == "waiting"):
             step["status"] = unfinished
     return list(shown.values())
 

@@ -366,8 +366,10 @@ def _connections(reader: Reader, node: Node, key: Key, scope: Scope, where: str)
         if not isinstance(item, Mapping) or not isinstance(kind, Scalar) or not kind.text or is_template(kind.text):
             message = f"connection `{shown(name)}` needs a `type`; write for example `{{type: sqlite, url: orders.db}}`"
             reader.report("missing-key", message, kind or item)
+        told = len(reader.problems)
         reader.value(item, scope, f"{where}.{name}")
-        _only_names(reader, item)
+        if len(reader.problems) == told:
+            _only_names(reader, item)
     return node.plain
 
 

@@ -486,3 +486,16 @@ def test_the_limits_can_be_set(monkeypatch):
     assert failing("{{ 'x' * 11 }}!").kind == "expression.limit"
     monkeypatch.setattr(LIMITS, "ticks", 2)
     assert failing("{% for x in [1, 2, 3] %}{% endfor %}").kind == "expression.limit"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("{{ event.data.id }}\n", 7),
+        ("{{ event.data.id }}{{ vars.x }}\n", "71\n"),
+        ("{{ event.data.id }} {{ vars.x }}\n\n", "7 1\n\n"),
+        ("{{ .event.data.id }} {{ .event.data.name }}\n", "7 Ann\n"),
+    ],
+)
+def test_a_line_break_belongs_to_a_text_and_not_to_one_value(text, found):
+    assert value(text) == found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -154,7 +155,7 @@ def parse(text: str, mode: str, *, legacy: bool) -> tuple[nodes.Template, bool]:
         if bare:
             expression = syntax.parse_expression(text)
             return nodes.Template([nodes.Output([expression], lineno=0)], lineno=0), False
-        return syntax.parse_template(text.rstrip("\n") if _sole(text) else text), False
+        return _sole(text, syntax.parse_template), False
     except ExpressionSyntaxError as error:
         if go:
             message = "{% %} and Go's {{ .name }} cannot stand in one text; write it all in one way"
@@ -162,9 +163,13 @@ def parse(text: str, mode: str, *, legacy: bool) -> tuple[nodes.Template, bool]:
         raise
 
 
-def _sole(text: str) -> bool:
-    """One `{{ … }}` and a line break, as a block of YAML (`|`) leaves it."""
-    return text.startswith("{{") and text.rstrip("\n").endswith("}}")
+def _sole(text: str, read: Callable[[str], nodes.Template]) -> nodes.Template:
+    """The tree of a text; one `{{ … }}` and a line break, as a block of YAML (`|`) leaves it, is that value alone."""
+    if text.startswith("{{") and text.endswith("\n") and text.rstrip("\n").endswith("}}"):
+        tree = read(text.rstrip("\n"))
+        if is_native(tree):
+            return tree
+    return read(text)
 
 
 def _parse_go(text: str, *, bare: bool) -> nodes.Template:
@@ -172,7 +177,7 @@ def _parse_go(text: str, *, bare: bool) -> nodes.Template:
         if bare:
             tree = gotemplate.parse_bare(text, syntax.parse_expression, FILTERS)
         else:
-            tree = gotemplate.parse(text.rstrip("\n") if _sole(text) else text, syntax.parse_expression, FILTERS)
+            tree = _sole(text, lambda given: gotemplate.parse(given, syntax.parse_expression, FILTERS))
         syntax.check_go(tree)
     except gotemplate.GoSyntaxError as error:
         raise ExpressionSyntaxError(error.message, error.offset) from None

@@ -49,7 +49,7 @@ $(STAMP): pyproject.toml $(LOCKED)
 
 .PHONY: run
 run: setup ## Start Reactor with the example flows on http://127.0.0.1:5000
-	@exec $(BIN)/reactor run examples --port $(PORT) $(ARGS)
+	@EXAMPLES_URL=http://127.0.0.1:$(PORT) exec $(BIN)/reactor run examples --config examples/reactor.toml --port $(PORT) $(ARGS)
 
 .PHONY: test
 test: setup ## Run all tests (ARGS="-k word" for some); missing servers are skipped by name

@@ -31,6 +31,10 @@ from reactor.stores.port import EventFilter, History, RunFilter, Store
 _log = logging.getLogger("reactor.engine")
 
 
+_ARMING = 1.0
+"""Seconds that the start waits for triggers to listen; a slow one (a folder of 100,000 files) arms beside the rest."""
+
+
 class Parts(msgspec.Struct, kw_only=True):
     """What an engine is built from; `app` chooses them."""
 
@@ -118,6 +122,7 @@ class Engine:
             if self.book.enabled.get(name, True):
                 self.triggers.changed(name, flow)
         self.book.on_change.append(self.triggers.changed)
+        await self.triggers.settled(_ARMING)
         self.ready = True
 
     async def run_flow(self, name: str, data: JSON = None, inputs: Mapping[str, Any] | None = None) -> Receipt:

@@ -84,6 +84,8 @@ class Executor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._watched: dict[int, list[asyncio.Future[RunEnd]]] = {}
         """Who waits for the end of a run, wherever that is meanwhile."""
+        self._expected: dict[int, asyncio.Future[RunEnd]] = {}
+        """Those of them who have not asked yet."""
         self._connections: dict[tuple[str, int], connections.Connections] = {}
         self.stopping = False
         self.finished = 0
@@ -186,9 +188,7 @@ class Executor:
         if done.cancelled() or done.exception() is not None:
             return
         self.changed(live)
-        for watcher in self._watched.pop(live.key, ()):
-            if not watcher.done():
-                watcher.set_result(end)
+        self._tell_watchers(live.key, end)
         parent = live.record_.parent_key
         if parent in self.live:
             self.live[parent].moved()
@@ -220,25 +220,46 @@ class Executor:
 
     async def end_of(self, key: int, looking: Callable[[], AbstractContextManager[None]] = nullcontext) -> RunEnd:
         """Wait for the end of a run, in memory or not. `looking` is held while the store is asked."""
-        future: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
-        self._watched.setdefault(key, []).append(future)
-        if key not in self.live:
+        future = self._expected.pop(key, None)
+        expected = future is not None
+        if future is None:
+            future = asyncio.get_running_loop().create_future()
+            self._watched.setdefault(key, []).append(future)
+        if key not in self.live and not expected:
             with looking():
                 await self.committer.settled([key])
                 found = await self.store.load([key])
             for loaded in found:
                 if loaded.run.status.finished:
-                    end = next((e for e in reversed(loaded.journal) if e.key == ""), None)
-                    self._watched.pop(key, None)
-                    return RunEnd(loaded.run.status, end.value if end else None, end.error if end else loaded.run.error)
+                    self._tell_watchers(key, _end_of(loaded))
         try:
             return await future
         finally:
-            watchers = self._watched.get(key)
-            if watchers is not None and future in watchers:
-                watchers.remove(future)
-                if not watchers:
-                    del self._watched[key]
+            self._unwatch(key, future)
+
+    def expect(self, key: int) -> None:
+        """Somebody will ask for the end of a run that is about to start; it may end before it is asked for."""
+        future: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
+        self._expected[key] = future
+        self._watched.setdefault(key, []).append(future)
+
+    def unexpect(self, key: int) -> None:
+        """Nobody will ask after all."""
+        future = self._expected.pop(key, None)
+        if future is not None:
+            self._unwatch(key, future)
+
+    def _unwatch(self, key: int, future: asyncio.Future[RunEnd]) -> None:
+        watchers = self._watched.get(key)
+        if watchers is not None and future in watchers:
+            watchers.remove(future)
+            if not watchers:
+                del self._watched[key]
+
+    def _tell_watchers(self, key: int, end: RunEnd) -> None:
+        for watcher in self._watched.pop(key, ()):
+            if not watcher.done():
+                watcher.set_result(end)
 
     # --- leaving and waking --------------------------------------------------------------------------------------
 
@@ -446,3 +467,9 @@ class Executor:
             live.abandon()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
+
+
+def _end_of(loaded: Loaded) -> RunEnd:
+    """How a finished run ended, by its journal."""
+    end = next((entry for entry in reversed(loaded.journal) if entry.key == ""), None)
+    return RunEnd(loaded.run.status, end.value if end else None, end.error if end else loaded.run.error)

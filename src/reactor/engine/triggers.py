@@ -26,6 +26,7 @@ _FIRST, _LONGEST = 0.5, 30.0
 _STEADY = 60.0
 """Seconds after which a listener that fails again starts from the shortest pause."""
 _SHORT_NAP = 1_000
+_GLANCE = 0.002
 
 
 class TriggerStatus(msgspec.Struct, kw_only=True):
@@ -78,9 +79,10 @@ class _Context:
         self, drafts: Sequence[EventDraft], *, save: Mapping[str, JSON] | None = None, wait: bool = False
     ) -> list[Receipt]:
         """See `TriggerContext.emit`."""
-        del wait  # every run can be waited for: one that has ended is looked up
         ready = [self._addressed(draft) for draft in drafts]
-        receipts = await self._keeper.intake.accept(ready, saved=(self.key, save) if save else None)
+        receipts = await self._keeper.intake.accept(
+            ready, saved=(self.key, save) if save else None, expect=self.flow if wait else None
+        )
         if save:
             for name, value in save.items():
                 if value is None:
@@ -299,6 +301,15 @@ class Triggers:
             return None
         error = end.error.view() if end.error is not None else None
         return RunResult(ids.to_text("run", key), end.status.value, end.output, error)
+
+    async def settled(self, seconds: float) -> None:
+        """Wait until every trigger listens or has said why not, but no longer than this: who is told that Reactor is
+        ready must not find a webhook's path unknown.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while loop.time() < end and any(s.state is TriggerState.ARMING for s in self._status.values()):
+            await asyncio.sleep(_GLANCE)
 
     async def stop(self) -> None:
         """Stop all; returns when every listener has left."""

@@ -423,3 +423,12 @@ async def test_a_caller_that_leaves_early_harms_nobody(tmp_path: Path) -> None:
             writer.close()
             await writer.wait_closed()
         assert (await kit.http.post("/events", json={"type": "t"})).status_code == 202
+
+
+async def test_before_ready_an_unknown_path_is_worth_another_try(tmp_path):
+    async with serving(tmp_path, flow("a")) as kit:
+        assert (await kit.http.post("/hook/x", json={})).status_code == 404
+        kit.engine.ready = False
+        answer = await kit.http.post("/hook/x", json={})
+        kit.engine.ready = True
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")

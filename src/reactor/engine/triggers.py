@@ -308,7 +308,7 @@ class Triggers:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        while loop.time() < end and any(s.state is TriggerState.ARMING for s in self._status.values()):
+        while loop.time() < end and any(s.state is TriggerState.ARMING for s in self._status.values()):  # noqa: ASYNC110 - states change in many places
             await asyncio.sleep(_GLANCE)
 
     async def stop(self) -> None:

@@ -70,6 +70,9 @@ class Api:
     async def _resource(self, scope: Scope, receive: Receive, send: Send) -> None:
         head: Head = dict(scope["headers"])
         if not scope["path"].startswith("/api/"):
+            if not self._engine.ready:
+                # A webhook that is about to listen here: who sends must try again, not be told that it is gone.
+                raise Problem(503, "Reactor is not ready; try again", retry_after=2_000)
             raise Problem(404, f"there is nothing at {scope['path'][:200]!r}; no webhook claims it")
         self._guard.check_api(scope["method"], head)
         params, lines = self._find(scope)

@@ -116,6 +116,7 @@ class Engine:
         recovered = await self.executor.recover()
         if recovered:
             _log.info("taking up %d runs that were under way", recovered)
+        self.executor.recover_callers(self.history)
         self.executor.timers.start()
         self.retention.start()
         for name, flow in self.book.current.items():

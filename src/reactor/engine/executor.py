@@ -14,19 +14,19 @@ from reactor.engine.changes import Changes
 from reactor.engine.committer import Committer
 from reactor.engine.flows import FlowBook
 from reactor.engine.limits import Limits
-from reactor.engine.live import LiveRun
+from reactor.engine.live import CALLS, LiveRun
 from reactor.engine.timers import Timers
 from reactor.language.dialects.gotemplate import legacy_event_view
 from reactor.model import failpoints, ids
 from reactor.model.clock import Clock, Entropy, Instant, to_iso
-from reactor.model.errors import ErrorInfo, ReactorError, StoreBusyError
+from reactor.model.errors import ErrorInfo, ReactorError, StoreBusyError, StoreError
 from reactor.model.event import Event
 from reactor.model.flow import Flow
 from reactor.model.journal import Entry, FlowCall, Run
 from reactor.model.states import RunStatus
 from reactor.runtime.interpreter import Interpreter, RunEnd
 from reactor.sdk.manifest import Catalog
-from reactor.stores.port import Batch, Loaded, Store
+from reactor.stores.port import Batch, History, Loaded, RunFilter, Store
 
 if TYPE_CHECKING:
     from reactor.engine.intake import Intake
@@ -403,6 +403,23 @@ class Executor:
                 return count
             self.wake(page)
             after, count = page[-1], count + len(page)
+
+    def recover_callers(self, history: History) -> None:
+        """Let runs look after the children that they wait for, in the background: one may have ended just before the
+        crash, when nobody was left to be told.
+        """
+        task = asyncio.get_running_loop().create_task(self._wake_callers(history))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _wake_callers(self, history: History) -> None:
+        below: int | None = None
+        try:
+            while page := await history.runs(RunFilter(status=(RunStatus.WAITING,), below=below, limit=_PAGE)):
+                self.wake([run.key for run in page if CALLS in run.waiting_for])
+                below = page[-1].key
+        except StoreError as error:
+            _log.error("cannot look for runs that wait for others, they wake by themselves within a minute: %s", error)
 
     def dropped(self, keys: Iterable[int]) -> None:
         """These runs will never be in the store: nothing of them happened."""

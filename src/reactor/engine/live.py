@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("reactor.run")
 _IDLE_TURNS = 3
+CALLS = " waits for "
+"""Stands in the reason of a run that waits for a child."""
 
 
 def index(entries: Sequence[Entry]) -> dict[str, Entry]:
@@ -270,7 +272,7 @@ class LiveRun:
             self.executor.committer.touch(self, soon=True)
         else:
             key = int(known.value)
-        self._waits[path + "#child"] = (None, f"step {path!r} waits for {call.flow} ({ids.to_text('run', key)})")
+        self._waits[path + "#child"] = (None, f"step {path!r}{CALLS}{call.flow} ({ids.to_text('run', key)})")
         try:
             self._leave_later()
             end = await self.executor.end_of(key, self._looking)

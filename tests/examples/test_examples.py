@@ -1,0 +1,233 @@
+"""Every example does what its header says: real server, real files, real mails, real signatures."""
+
+import email
+import email.policy
+import hashlib
+import hmac
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+from reactor.testing.servers import smtp_server
+from tests.examples.shop import service
+
+CSV = "country,amount\nDE,10.50\nFR,7\nDE,2\n"
+NASTY = "Ann'; touch pwned; echo '\"$(touch pwned)`touch pwned`"
+
+
+def test_a_fresh_machine_is_green(shop):
+    assert "no problems" in shop.cli("validate", "examples")
+    shop.start()
+    states = {trigger["flow"]: trigger["state"] for trigger in shop.get("/triggers")}
+    assert states.pop("deployment") == "disabled"
+    assert set(states.values()) == {"armed"}
+    assert shop.get("/problems") == []
+    assert len(shop.get("/flows")) == len([*(shop.folder / "examples").rglob("*.yaml")])
+    hello = shop.http.post("/hello", json={"name": "Ann"})
+    assert (hello.status_code, hello.json()) == (200, {"hello": "Ann"})
+    assert shop.http.get("/hello").json() == {"hello": "world"}
+    assert shop.cli("runs", "list", "--status", "failed", "--json").count('"id"') == 0
+
+
+def test_a_reminder_outlives_the_process(shop):
+    shop.start()
+    receipt = shop.send("reminder.set", {"text": "tea is ready", "in": "2s"})
+    shop.stop(signal.SIGKILL)
+    time.sleep(2)  # what was due meanwhile is done at the start
+    shop.start()
+    assert shop.run(receipt)["status"] == "completed"
+    assert shop.text("outbox/reminders.txt").count("tea is ready") == 1
+
+
+def test_registration_keeps_the_user_and_sends_the_mail(shop):
+    shop.start()
+    with smtp_server() as smtp:
+        shop.cli("secrets", "set", "smtp_url", "-", stdin=f"smtp://{smtp.host}:{smtp.port}")
+        run = shop.run(shop.send("user.registered", {"name": "  ann smith ", "email": "Ann@Example.org "}))
+        assert run["status"] == "completed", run["error"]
+        assert run["output"] == {"email": "ann@example.org", "name": "Ann Smith", "mail_sent": True}
+        (letter,) = smtp.messages
+        message = email.message_from_bytes(letter.content, policy=email.policy.default)
+        assert (letter.recipients, message["subject"]) == (("ann@example.org",), "Welcome, Ann Smith!")
+        assert "Hello Ann Smith" in message.get_content()
+        again = shop.send("user.registered", {"name": "Ann", "email": "ann@example.org"})
+        assert again["runs"] == []
+    assert shop.events("user.welcomed") == [{"email": "ann@example.org", "name": "Ann Smith"}]
+    with sqlite3.connect(shop.files / "users.db") as database:
+        assert database.execute("SELECT email, name FROM users").fetchall() == [("ann@example.org", "Ann Smith")]
+    database.close()
+    wrong = shop.run(shop.send("user.registered", {"name": "Bob", "email": "bob"}))
+    assert (wrong["status"], wrong["error"]["kind"]) == ("failed", "user.invalid")
+
+
+def test_registration_without_a_mail_server_keeps_the_mail(shop):
+    shop.start()
+    run = shop.run(shop.send("user.registered", {"name": "Robert'); DROP TABLE users;--", "email": "bob@example.org"}))
+    assert (run["status"], run["output"]["mail_sent"]) == ("completed", False)
+    kept = shop.text("outbox/mail-*.txt")
+    assert "To: bob@example.org" in kept
+    assert "reactor secrets set smtp_url" in kept
+
+
+def test_files_are_summarised_also_those_of_before(shop):
+    shop.drop("early.csv", CSV)
+    shop.start()
+    shop.drop("deep/er/sales.csv", CSV)
+    shop.drop("bad.csv", "country,amount\nDE,1,2\n")
+    runs = shop.runs("file-processing", 3)
+    done = [run["output"] for run in runs if run["status"] == "completed"]
+    assert done == [{"rows": 3, "total": 19.5, "countries": ["DE", "FR"]}] * 2
+    assert "- DE: 12.5\n- FR: 7.0" in shop.text("outbox/sales.md")
+    assert "19.5 in all" in shop.text("outbox/early.md")
+    (failed,) = [run for run in runs if run["status"] == "failed"]
+    assert "bad.csv: line 2: 3 cells" in failed["error"]["message"]
+    assert "3 cells" in shop.text("rejected/*-bad.csv.txt")
+    assert [path.name for path in shop.files.glob("inbox/**/*.csv")] == []
+    assert len([*shop.files.glob("done/*.csv")]) == 2
+
+
+def test_the_report_is_written_and_mailed(shop):
+    shop.edit("scheduled-report.yaml", "schedule: 0 8 * * 1-5", 'schedule: "* * * * * *"')
+    with smtp_server() as smtp:
+        shop.cli("secrets", "set", "smtp_url", "-", stdin=f"smtp://{smtp.host}:{smtp.port}")
+        shop.start()
+        shop.run(shop.send("user.registered", {"name": "Ann", "email": "ann@example.org"}))
+        there = "New users until"
+        report = shop.until(lambda: "ann@example.org" in shop.text("outbox/report-*.txt") and there, "Ann is told of")
+        assert report == there
+        shop.until(lambda: [m for m in smtp.messages if b"- Ann <ann@example.org>" in m.content], "the mail is there")
+        assert {run["status"] for run in shop.runs("daily-report", 2)} == {"completed"}
+        shop.stop()
+
+
+def test_the_monitor_tells_when_a_service_is_down(shop):
+    shop.edit("monitor/api-monitor.yaml", "every: 1m", "every: 1s")
+    shop.edit("monitor/api-monitor.yaml", "delay: 500ms", "delay: 10ms")
+    with service(200) as watched:
+        shop.env["EXAMPLES_URL"] = watched.url
+        shop.start()
+        assert shop.runs("api-monitor")[0]["output"] == {"up": True, "status": 200}
+        watched.answers = [503]
+        (alert, *_) = shop.events("alert", 2)
+        assert alert["url"] == f"{watched.url}/health"
+        assert alert["kind"] == "http.503"
+        asked = len(watched.seen)
+        watched.answers = [503, 503, 200]
+        shop.until(lambda: shop.runs("api-monitor", 1)[-1]["output"]["up"], "it is up again")
+        assert len(watched.seen) >= asked + 3
+    assert shop.text("outbox/alerts.log").count("503") == 1, "the same trouble is told once"
+    shop.stop()
+
+
+def test_an_order_is_charged_packed_and_confirmed_once(shop):
+    shop.start()
+    order = {"id": "7", "total": 250, "email": "ann@example.org"}
+    first = shop.send("order.placed", order, id="order-7")
+    run = shop.run(first)
+    assert run["output"] == {"status": "shipped", "charge": "ch_7", "confirmed": True}
+    assert shop.text("orders/7.slip.txt") == "Order 7, 250.00 paid (ch_7)\n"
+    assert not (shop.files / "orders/7.reserved").exists()
+    again = shop.send("order.placed", order, id="order-7")
+    assert again["duplicate"]
+    assert again["runs"] == first["runs"]
+    assert shop.events("order.shipped") == [{"order": "7", "charge": "ch_7"}]
+    assert len(shop.runs("demo-bank")) == 1
+
+
+def test_an_order_may_be_refused_or_fail(shop):
+    shop.start()
+    refused = shop.run(shop.send("order.placed", {"id": "8", "total": 2500}))
+    assert refused["status"] == "completed"
+    assert refused["output"]["status"] == "refused"
+    assert "402" in refused["output"]["reason"]
+    assert shop.events("order.refused")[0]["order"] == "8"
+    assert not (shop.files / "orders/8.slip.txt").exists()
+    failed = shop.run(shop.send("order.placed", {"id": "9", "total": "much"}))
+    assert (failed["status"], failed["error"]["kind"]) == ("failed", "order.invalid")
+    assert shop.events("order.failed")[0]["kind"] == "order.invalid"
+
+
+def test_an_order_is_charged_through_a_bank_that_stumbles(shop):
+    with service(503, 500, 201) as bank:
+        shop.env["EXAMPLES_URL"] = bank.url
+        shop.start()
+        run = shop.run(shop.send("order.placed", {"id": "10", "total": 5}))
+        assert run["output"] == {"status": "shipped", "charge": "ch_x", "confirmed": False}
+    charges = [headers for path, headers in bank.seen if path == "/demo/bank/charges"]
+    assert len(charges) == 3
+    assert len({headers["idempotency-key"] for headers in charges}) == 1
+
+
+def signed(shop, secret, event, data):
+    body = json.dumps(data).encode()
+    signature = hmac.new(secret, body, hashlib.sha256).hexdigest()
+    headers = {"x-github-event": event, "x-hub-signature-256": f"sha256={signature}", "x-github-delivery": data["d"]}
+    return shop.http.post("/hooks/github", content=body, headers={**headers, "content-type": "application/json"})
+
+
+def push(source, commit, delivery, **changes):
+    return {
+        "d": delivery,
+        "ref": "refs/heads/main",
+        "after": commit,
+        "repository": {"full_name": "example/shop", "clone_url": str(source)},
+        "pusher": {"name": NASTY},
+        "head_commit": {"message": NASTY},
+        **changes,
+    }
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is missing; install it with: apt-get install git")
+def test_a_signed_push_is_deployed(shop):
+    source = shop.folder / "source"
+    git = ["git", "-C", source, "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", source], check=True)
+    (source / "index.html").write_text("new")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "--quiet", "-m", "one"], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    shop.edit("deployment.yaml", "delay: 5s", "delay: 10ms")
+    shop.start()
+    assert signed(shop, b"x", "push", push(source, commit, "0")).status_code == 404, "it does not listen yet"
+
+    shop.cli("secrets", "set", "github_webhook", "-", stdin="a long random text")
+    shop.edit("deployment.yaml", "enabled: false", "enabled: true")
+    secret = b"a long random text"
+    shop.until(lambda: shop.get("/triggers", flow="deployment")[0]["state"] == "armed", "the webhook is armed")
+    assert signed(shop, b"another", "push", push(source, commit, "1")).status_code == 401
+    branch = signed(shop, secret, "push", push(source, commit, "2", ref="refs/heads/$(touch pwned)"))
+    assert branch.json()["runs"] == []
+    assert "refs/heads/main" in shop.cli("explain", "event", branch.json()["event_id"])
+
+    answer = signed(shop, secret, "push", push(source, commit, "3"))
+    run = shop.run(answer.json())
+    assert (run["status"], run["output"]) == ("completed", {"release": commit}), run["error"]
+    assert (shop.files / "current/index.html").read_text() == "new"
+    assert "touch pwned" in shop.text("outbox/deployments.log")
+    assert signed(shop, secret, "push", push(source, commit, "3")).json()["duplicate"]
+
+    failed = shop.run(signed(shop, secret, "push", push("/nowhere; touch pwned", commit, "4")).json())
+    assert failed["status"] == "failed"
+    assert [step["attempts"] for step in failed["steps"] if step["path"] == "fetch"] == [3]
+    assert "deployment of" in shop.text("outbox/alerts.log")
+    assert [*shop.folder.rglob("pwned")] == []
+
+
+def test_a_flow_of_the_older_engine_runs_as_it_is(shop):
+    shop.start()
+    form = {"name": NASTY, "email": "ann@example.org", "topic": "sales", "text": "It's fine"}
+    run = shop.run(shop.http.post("/webhook/contact", json=form).json())
+    steps = {step["name"]: step for step in run["steps"]}
+    assert run["status"] == "completed"
+    assert steps["greet"]["output"]["message"] == f"Message from {NASTY} about sales"
+    assert steps["save"]["output"]["stdout"] == "saved\n"
+    assert steps["sales"]["output"]["message"] == "Sales: answer ann@example.org"
+    assert shop.text("outbox/contacts.txt") == f"{NASTY} <ann@example.org>: It's fine\n"
+    other = shop.run(shop.http.post("/webhook/contact", json={**form, "topic": "other"}).json())
+    assert {step["name"]: step["status"] for step in other["steps"]}["sales"] == "skipped"
+    assert [*shop.folder.rglob("pwned")] == []

@@ -21,7 +21,8 @@ _PAGES = {
 
 def measure(ctx: Context) -> Mapping[str, float]:
     """One run: empty and full after one another, the other way round each second time."""
-    body, found = event_body(), {}
+    body = event_body()
+    found: dict[str, float] = {}
     order = ("empty", "full") if ctx.number % 2 == 0 else ("full", "empty")
     for name in order:
         if name == "empty":

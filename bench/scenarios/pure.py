@@ -14,7 +14,8 @@ STEPS = 40
 
 def measure(ctx: Context) -> Mapping[str, float]:
     """One run."""
-    body, found = event_body(), {}
+    body = event_body()
+    found: dict[str, float] = {}
     count = ctx.size(400, 100)
     flows = {"sets": forty_sets(), "actions": forty_actions("bench.pure", "/bench/actions")}
     with ctx.server(flows) as server:

@@ -13,7 +13,8 @@ from bench.scenario import Context, Scenario, Spec
 
 def measure(ctx: Context) -> Mapping[str, float]:
     """One run."""
-    body, port, found = event_body(), free_port(), {}
+    body, port = event_body(), free_port()
+    found: dict[str, float] = {}
     url = f"http://127.0.0.1:{port}/"
     target = own("target", port, cwd=ctx.folder)
     try:

@@ -66,7 +66,9 @@ async def main(url: str, body: bytes, connections: int, seconds: float) -> None:
     until = begun + seconds
     senders = []
     for _ in range(connections):
-        _, sender = await loop.create_connection(lambda: Sender(request, until, times, bad), parts.hostname, parts.port)
+        _, sender = await loop.create_connection(
+            lambda: Sender(request, until, times, bad), parts.hostname or "127.0.0.1", parts.port or 80
+        )
         senders.append(sender)
     await asyncio.gather(*(sender.ended for sender in senders))
     lasted = time.perf_counter() - begun

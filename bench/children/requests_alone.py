@@ -51,7 +51,7 @@ def httpx(method: str, url: str, concurrency: int) -> Send:
 
 async def main(kind: str, method: str, url: str, concurrency: int, seconds: float) -> None:
     send = our_action(method, url) if kind == "action" else httpx(method, url, concurrency)
-    count = 0
+    count, begun = 0, 0.0
 
     async def loop(until: float) -> None:
         nonlocal count

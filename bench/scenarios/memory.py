@@ -24,6 +24,7 @@ def measure(ctx: Context) -> Mapping[str, float]:
             points.append((time.perf_counter() - begun, server.process.rss()))
         found = running.wait()
         finished = server.metrics()["runs_finished_total"]
+        stored = float(server.api("/metrics")["runs"]["stored"])
         size = sum(path.stat().st_size for path in server.data.glob("reactor.db*")) / 1e6
     settled = [point for point in points if point[0] > seconds / 4]
     return {
@@ -35,6 +36,7 @@ def measure(ctx: Context) -> Mapping[str, float]:
         "slope": _slope(settled) * 3_600,
         "a_run": _slope(settled) * 1e6 / (finished / found.seconds),
         "disk": size,
+        "stored": stored * found.seconds / finished,
     }
 
 
@@ -58,6 +60,7 @@ SCENARIO = Scenario(
         Spec("slope", "slope over the last three quarters", "MB/h", "flat"),
         Spec("a_run", "slope for each finished run", "bytes"),
         Spec("disk", "database and log at the end", "MB"),
+        Spec("stored", "the load of so long is in the store (60 to 120 when purging keeps up)", "s"),
     ),
     measure,
     once=True,

@@ -12,8 +12,9 @@ from reactor.model import ids
 from reactor.model.clock import to_iso
 from reactor.model.errors import NotFoundError
 from reactor.model.event import Event
+from reactor.model.journal import Run
 from reactor.model.states import RunStatus
-from reactor.routing.table import Match
+from reactor.routing.table import Match, NonMatch
 from reactor.stores.port import EventRow, History, RunFilter
 
 
@@ -40,35 +41,25 @@ class Explain:
             "flows": sorted(verdicts, key=lambda v: (not v["started"], v["flow"])),
         }
 
-    def _verdict(self, verdict: Any, runs: dict[str, Any], event: Event) -> dict[str, Any]:
-        if not isinstance(verdict, Match):
-            run = runs.get(verdict.flow)
-            reason = verdict.reason
-            if run is not None:
-                reason = f"version {run.version} started then; by the flow as it is now: {reason}"
-            return {
-                "flow": verdict.flow,
-                "trigger": verdict.trigger or None,
-                "started": run is not None,
-                "rule": verdict.rule,
-                "reason": reason,
-                "run_id": ids.to_text("run", run.key) if run else None,
-            }
-        name = verdict.flow.name
+    def _verdict(self, verdict: Match | NonMatch, runs: dict[str, Run], event: Event) -> dict[str, Any]:
+        matched = isinstance(verdict, Match)
+        name = verdict.flow.name if isinstance(verdict, Match) else verdict.flow
+        trigger = verdict.trigger.key if isinstance(verdict, Match) else verdict.trigger
         run = runs.get(name)
-        if run is not None:
-            reason = f"trigger {verdict.trigger.key} fits {event.type!r}"
-        elif verdict.flow.dedupe is not None:
-            reason = (
-                f"dropped by `dedupe`: a run with the same key {verdict.flow.dedupe.key.source!r} was started before"
-            )
+        if run is None:
+            rule, reason = _not_started(verdict)
+        elif run.parent_key is not None:
+            rule, reason = "called", f"called by {ids.to_text('run', run.parent_key)}, step {run.parent_path!r}"
+        elif matched:
+            rule, reason = "matched", f"trigger {trigger} fits {event.type!r}"
         else:
-            reason = "it fits now, but no run was started: the flow came, or was enabled, after the event"
+            rule, now = _not_started(verdict)
+            reason = f"version {run.version} started then; by the flow as it is now: {now}"
         return {
             "flow": name,
-            "trigger": verdict.trigger.key,
+            "trigger": trigger or None,
             "started": run is not None,
-            "rule": "matched" if run else ("dedupe" if verdict.flow.dedupe else "later"),
+            "rule": rule,
             "reason": reason,
             "run_id": ids.to_text("run", run.key) if run else None,
         }
@@ -147,3 +138,13 @@ def _row(event: Event) -> EventRow:
         time=event.time,
         size=len(event.raw or msgspec.json.encode(event.data)),
     )
+
+
+def _not_started(verdict: Match | NonMatch) -> tuple[str, str]:
+    """(rule, reason) of a flow without a run of this event."""
+    if isinstance(verdict, NonMatch):
+        return verdict.rule, verdict.reason
+    if verdict.flow.dedupe is not None:
+        key = verdict.flow.dedupe.key.source
+        return "dedupe", f"dropped by `dedupe`: a run with the same key {key!r} was started before"
+    return "later", "it fits now, but no run was started: the flow came, or was enabled, after the event"

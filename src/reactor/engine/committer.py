@@ -262,12 +262,10 @@ class Committer:
         if self.trouble is None:
             _log.error("the store cannot write: %s; trying again", error)
         self.trouble = str(error)
-        refused, self._offers = (
-            [o for o in (*offers, *self._offers) if not o.internal],
-            [o for o in self._offers if o.internal],
-        )
+        waiting = (*offers, *self._offers)
+        refused, self._offers = [o for o in waiting if not o.internal], [o for o in waiting if o.internal]
         lost = {run.key for offer in refused for item in offer.accepted for run in item.runs}
-        gone = {id(item) for offer in refused for item in offer.accepted}
+        gone = {id(item) for offer in waiting for item in offer.accepted}
         saves = {id(save) for offer in refused for save in offer.saved}
         batch.accepted = [item for item in batch.accepted if id(item) not in gone]
         batch.saved = [save for save in batch.saved if id(save) not in saves]
@@ -277,9 +275,6 @@ class Committer:
         self._queued = sum(len(offer.accepted) for offer in self._offers)
         self._queued_bytes = sum(offer.size for offer in self._offers)
         self._waiters = waiters + self._waiters
-        for offer in offers:
-            if offer.internal and not offer.done.done():
-                offer.done.set_result(Committed())
         self._forget(lost)
         for offer in refused:
             if not offer.done.done():

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from reactor.engine.intake import Intake
 
 _log = logging.getLogger("reactor.engine")
-_PAGE = 500
+_FIRST_PAGE, _PAGE = 50, 500
+"""Runs that are loaded at once: few at first, so that the first of many that are due need not wait for all."""
 _AGAIN = 30
 """Seconds until a run that could not be read is tried again."""
 
@@ -298,11 +299,13 @@ class Executor:
             self._loader = asyncio.get_running_loop().create_task(self._load())
 
     async def _load(self) -> None:
+        page = _FIRST_PAGE
         while self._queue and not self.stopping:
             room = self.limits.live_runs - len(self.live)
             if room <= 0:
                 return
-            count = min(room, len(self._queue), _PAGE)
+            count = min(room, len(self._queue), page)
+            page = min(page * 2, _PAGE)
             keys = [self._queue.popleft() for _ in range(count)]
             self._loading = dict.fromkeys(keys, False)
             try:

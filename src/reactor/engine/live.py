@@ -62,6 +62,7 @@ class LiveRun:
         self.executor = executor
         self.record_ = record
         self.key = record.key
+        self._id = ids.to_text("run", record.key)
         self.event = event
         self.task: asyncio.Task[None] | None = None
         self.cancel_reason: str | None = None
@@ -213,7 +214,7 @@ class LiveRun:
         return Outcome(error=ErrorInfo("bug", text, retryable=False))
 
     def _context(self, path: str, call: ActionCall) -> ActionContext:
-        run_id = ids.to_text("run", self.key)
+        run_id = self._id
         return ActionContext(
             run_id=run_id,
             flow=self.record_.flow,

@@ -12,7 +12,8 @@ from reactor.stores.port import Store
 _log = logging.getLogger("reactor.retention")
 _BATCH = 500
 """Rows of one purge: about five milliseconds of the store's writer."""
-_BREATH = 0.05
+_BREATH = 0.01
+"""Seconds between two batches: the store's writer is free two thirds of the time, and 30,000 rows a second can go."""
 _PERIOD = 60.0
 """Seconds between two looks."""
 

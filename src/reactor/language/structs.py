@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 import types
 import typing
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ _WORDS = {
 }
 
 
+@cache
 def fields(struct: Struct) -> dict[str, Any]:
     """The fields of a struct by the names that stand in the YAML."""
     return {field.encode_name: field for field in msgspec.structs.fields(struct)}

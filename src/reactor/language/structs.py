@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 import types
 import typing
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import msgspec

@@ -72,6 +72,10 @@ fix: setup ## Format, and mend what the linter can mend by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+.PHONY: docs
+docs: setup ## Write the generated parts of docs/ again
+	@$(BIN)/python scripts/reference.py
+
 .PHONY: report
 report: setup ## Report dead code and undeclared dependencies (never fails)
 	@$(BIN)/vulture || true

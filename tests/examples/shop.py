@@ -73,7 +73,7 @@ class Shop:
 
     def start(self) -> None:
         """`make run`, until everything listens."""
-        command = [REACTOR, "run", "examples", "--config", "examples/reactor.toml", "--port", str(self.port)]
+        command = [str(REACTOR), "run", "examples", "--config", "examples/reactor.toml", "--port", str(self.port)]
         with (self.folder / "log").open("ab") as log:
             self.server = subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=log, stderr=log)
         self.until(self._armed, "everything is armed")

@@ -31,9 +31,9 @@ def shop(shop, tmp_path):
     packages = tmp_path / "packages"
     source = tmp_path / "plugin"
     subprocess.run(["cp", "-r", ROOT / "examples/plugin", source], check=True)
-    install = [UV, "--quiet", "pip", "install", "--offline", "--no-deps", "--no-build-isolation"]
+    install = [str(UV), "--quiet", "pip", "install", "--offline", "--no-deps", "--no-build-isolation"]
     environment = os.environ | {"VIRTUAL_ENV": sys.prefix}
-    subprocess.run([*install, "--target", packages, source], check=True, env=environment, timeout=60)
+    subprocess.run([*install, "--target", str(packages), str(source)], check=True, env=environment, timeout=60)
     for path in (shop.folder / "examples").rglob("*.yaml"):
         path.unlink()
     (shop.folder / "examples/spool.yaml").write_text(FLOW)

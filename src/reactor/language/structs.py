@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from reactor.language.keys import STEP
 from reactor.language.problems import closest, listed, shown
 from reactor.language.reading import Reader, has_template
 from reactor.language.source import Mapping, Node, Scalar, Sequence
@@ -94,7 +95,8 @@ def check(reader: Reader, struct: Struct, given: Given) -> Any:
 
 
 def _unknown(reader: Reader, key: Node, name: str, names: list[str], given: Given) -> None:
-    meant = closest(name, names)
+    # Beside `action: …` a key of the step may have been meant.
+    meant = closest(name, names) or (closest(name, STEP) if given.noun == "parameter" else None)
     hint = f"did you mean `{meant}`?" if meant else f"it takes {listed(names)}" if names else "it takes none"
     message = f"{given.owner} has no {given.noun} `{shown(name)}`; {hint}"
     reader.report("unknown-parameter", message, key, allowed=tuple(names), suggestion=meant, fix=meant)

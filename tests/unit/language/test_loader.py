@@ -492,3 +492,8 @@ NAMES = """
 def test_every_key_is_of_the_language():
     names = {key.name for keys in tables().values() for key in keys}
     assert names == set(NAMES.split())
+
+
+def test_beside_an_action_a_key_of_the_step_may_have_been_meant(read):
+    (problem,) = read("name: x\nsteps:\n- {action: http.request, url: x, rety: 3}").problems
+    assert problem.suggestion == "retry"

@@ -214,6 +214,10 @@ async def test_dedupe_by_key(rig: Any) -> None:
     it = await rig(flow("a", do("d"), dedupe=Dedupe(key=key, for_=60_000)))
     first, second, third = [await it.send(data=n) for n in (1, 1, 2)]
     assert [len(r.runs) for r in (first, second, third)] == [1, 0, 1]
+    [verdict] = (await it.engine.explain.event(ids.from_text("evt", second.event_id)))["flows"]
+    assert (verdict["started"], verdict["rule"]) == (False, "dedupe")
+    assert "less than 1m before" in verdict["reason"]
+    assert "= 1)" in verdict["reason"]
 
 
 async def test_a_finished_step_is_not_done_again_after_a_crash(rig: Any) -> None:

@@ -8,14 +8,17 @@ import msgspec
 
 from reactor.engine import views
 from reactor.engine.executor import Executor
-from reactor.model import ids
+from reactor.model import durations, ids
 from reactor.model.clock import to_iso
-from reactor.model.errors import NotFoundError
+from reactor.model.errors import NotFoundError, StepError
 from reactor.model.event import Event
 from reactor.model.journal import Run
 from reactor.model.states import RunStatus
 from reactor.routing.table import Match, NonMatch
 from reactor.stores.port import EventRow, History, RunFilter
+
+_SHOWN = 80
+"""Characters of a value that a reason quotes."""
 
 
 class Explain:
@@ -47,13 +50,13 @@ class Explain:
         trigger = verdict.trigger.key if isinstance(verdict, Match) else verdict.trigger
         run = runs.get(name)
         if run is None:
-            rule, reason = _not_started(verdict)
+            rule, reason = _not_started(verdict, event)
         elif run.parent_key is not None:
             rule, reason = "called", f"called by {ids.to_text('run', run.parent_key)}, step {run.parent_path!r}"
         elif matched:
             rule, reason = "matched", f"trigger {trigger} fits {event.type!r}"
         else:
-            rule, now = _not_started(verdict)
+            rule, now = _not_started(verdict, event)
             reason = f"version {run.version} started then; by the flow as it is now: {now}"
         return {
             "flow": name,
@@ -140,11 +143,16 @@ def _row(event: Event) -> EventRow:
     )
 
 
-def _not_started(verdict: Match | NonMatch) -> tuple[str, str]:
+def _not_started(verdict: Match | NonMatch, event: Event) -> tuple[str, str]:
     """(rule, reason) of a flow without a run of this event."""
     if isinstance(verdict, NonMatch):
         return verdict.rule, verdict.reason
-    if verdict.flow.dedupe is not None:
-        key = verdict.flow.dedupe.key.source
-        return "dedupe", f"dropped by `dedupe`: a run with the same key {key!r} was started before"
-    return "later", "it fits now, but no run was started: the flow came, or was enabled, after the event"
+    dedupe = verdict.flow.dedupe
+    if dedupe is None:
+        return "later", "it fits now, but no run was started: the flow came, or was enabled, after the event"
+    try:
+        key = msgspec.json.encode(dedupe.key.evaluate({"event": event.view()})).decode()[:_SHOWN]
+    except StepError as error:
+        key = error.message
+    before = f"a run with the same key was started less than {durations.show(dedupe.for_)} before"
+    return "dedupe", f"dropped by `dedupe`: {before} (`{dedupe.key.source}` = {key})"

@@ -361,12 +361,12 @@ class Executor:
             yield live
             return
         self._leaving[key] = key in self._queued
-        if key in self._loading:
-            self._loading[key] = True
         try:
             await self.committer.settled([key])
             yield None
         finally:
+            if key in self._loading:
+                self._loading[key] = True
             if self._leaving.pop(key, False):
                 self.wake([key])
 

@@ -140,6 +140,8 @@ class Clients:
         self._chance = random.Random(seed)
         self._lock = threading.Lock()
         self.sent: list[Sent] = []
+        self.faults: list[str] = []
+        """Answers that should not be."""
         self.first_answer: float | None = None
         """Monotonic time of the first acknowledgement since it was set to None."""
         self.stopping = threading.Event()
@@ -153,6 +155,7 @@ class Clients:
         for thread in self._threads:
             thread.join(30)
             assert not thread.is_alive()
+        assert not self.faults, self.faults[:5]
 
     def _new(self, own: bool) -> Sent:
         with self._lock:
@@ -203,7 +206,8 @@ class Clients:
                 time.sleep(0.02)
             return None, False
         if answer.status != 202:
-            assert answer.status == 503, found
+            if answer.status != 503 or not answer.getheader("retry-after"):
+                self.faults.append(f"{answer.status} {answer.getheaders()} {found}")
             for event in events:
                 event.refused += 1
             return connection, False

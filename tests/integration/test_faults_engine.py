@@ -501,3 +501,31 @@ async def test_an_expression_that_fails_in_every_slot_ends_its_run(make: Make) -
         run = await it.end(receipt, number)
         assert run.status is RunStatus.FAILED
         assert run.error is not None
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_nothing_of_an_event_that_was_refused_happens(make: Make, turns: int) -> None:
+    block = BlockStep(name="b", steps=(do("one"), do("two")), timeout=5_000, finally_=(do("clean"),))
+    it = await make(flow("a", block, timeout=9_000))
+    commit, gate = it.engine.store.commit, asyncio.Event()
+
+    async def full(_batch: Batch) -> Any:
+        await gate.wait()
+        raise StoreBusyError("disk full")
+
+    it.engine.store.commit = full  # type: ignore[method-assign,assignment]
+    before = asyncio.ensure_future(it.send("nobody listens"))
+    await asyncio.sleep(0.01)
+    refused = asyncio.ensure_future(it.send())
+    # Its run begins while another commit is under way, and has come more or less far when it is refused.
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    gate.set()
+    for caller in (before, refused):
+        with pytest.raises(BusyError):
+            await caller
+    it.engine.store.commit = commit  # type: ignore[method-assign]
+    await asyncio.sleep(0.2)
+    assert await it.engine.history.runs(RunFilter()) == []
+    assert it.calls == []
+    assert it.engine.executor.live == {}

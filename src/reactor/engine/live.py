@@ -76,6 +76,7 @@ class LiveRun:
         self._fresh: list[Entry] = []
         self._changed = False
         self._evicting = False
+        self._let_go = False
         self._cancel_told = False
         self._acts = 0
         self._turns = 0
@@ -122,6 +123,8 @@ class LiveRun:
 
     def status(self, status: RunStatus, **changes: Any) -> None:
         """Change the record; it is written with the next commit."""
+        if self.dropped:
+            return
         self.record_.status = status
         for name, value in changes.items():
             setattr(self.record_, name, value)
@@ -145,6 +148,8 @@ class LiveRun:
 
     def record(self, entry: Entry) -> None:
         """See `Durable.record`."""
+        if self._let_go:
+            return
         self._turns += 1
         self._fresh.append(entry)
         self.executor.recorded(self, entry)
@@ -171,6 +176,8 @@ class LiveRun:
         try:
             if action.effect_of(params) is Effect.WRITE:
                 await self.executor.committer.barrier(self)
+                if self._let_go:
+                    await self._never()
             failpoints.reach("act.before")
             outcome = await self._attempt(action, call, ctx, params)
             failpoints.reach("act.after")
@@ -313,15 +320,21 @@ class LiveRun:
 
     async def _border(self) -> None:
         self._turns += 1
+        if self._evicting:
+            await self._never()
         if self.executor.stopping and self.task is not None:
             self._evicting = True
             self.task.cancel()
-            await asyncio.get_running_loop().create_future()
+            await self._never()
         if self.cancel_reason is not None and not self._cancel_told:
             self._cancel_told = True
             raise asyncio.CancelledError
         if self.pausing:
             await self._leave(RunStatus.PAUSED, "paused by hand", None)
+
+    async def _never(self) -> None:
+        """The run leaves memory, and this branch of it is about to be cancelled."""
+        await asyncio.get_running_loop().create_future()
 
     def cancel(self, reason: str) -> None:
         """Somebody wants this run to stop."""
@@ -397,11 +410,11 @@ class LiveRun:
     async def _leave(self, status: RunStatus, reason: str, wake: Instant | None) -> None:
         """Leave memory from within; does not return."""
         self._evict(status, reason, wake)
-        await asyncio.get_running_loop().create_future()
+        await self._never()
 
     def abandon(self) -> None:
-        """Let go at once: nothing more of this run is recorded."""
-        self._evicting = True
+        """Let go at once: nothing more of this run is recorded, and no effect begins."""
+        self._evicting = self._let_go = True
         if self.task is not None:
             self.task.cancel()
 

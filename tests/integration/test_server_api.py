@@ -10,9 +10,11 @@ import msgspec
 import pytest
 
 from reactor.model.flow import WaitStep
+from reactor.model.states import RunStatus
 from reactor.server.api import LINES
 from reactor.server.doors import Doors
 from reactor.server.table import Line
+from reactor.stores.port import RunFilter
 from tests.integration.server_kit import Kit, flow, serving
 
 

@@ -19,7 +19,7 @@ from reactor.engine.engine import Engine, Parts
 from reactor.engine.limits import Limits
 from reactor.model import ids
 from reactor.model.clock import SystemClock, SystemEntropy
-from reactor.model.errors import ConflictError, NotFoundError, RefusedError, StoreBusyError, TransientError
+from reactor.model.errors import RefusedError, StoreBusyError, StoreError, TransientError
 from reactor.model.event import EventDraft
 from reactor.model.flow import (
     ActionStep,
@@ -144,6 +144,14 @@ class Chaos:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
         self.chance = random.Random(seed)
+        self.limits = Limits(
+            passivate_after=self.chance.choice([1, 20, 100]),
+            live_runs=self.chance.choice([1, 2, 6, 100]),
+            batch=self.chance.choice([1, 3, 512]),
+            queued_events=self.chance.choice([5, 1_000]),
+            horizon=2_000,
+            drain=500,
+        )
         self.durable: set[tuple[int, str]] = set()
         self.failing = 0.1
         self.redone: list[str] = []
@@ -169,7 +177,7 @@ class Chaos:
                 catalog=catalog,
                 clock=SystemClock(),
                 entropy=SystemEntropy(),
-                limits=Limits(passivate_after=20, live_runs=6, batch=3, horizon=2_000, drain=500),
+                limits=self.limits,
                 http=None,  # type: ignore[arg-type]
                 compile=lambda source, _file: FLOWS.get(source),
                 check_inputs=lambda _schema, values: (dict(values), []),
@@ -213,6 +221,14 @@ class Chaos:
         self.store, self.engine = self._made()
         await self.start()
 
+    async def restart(self) -> None:
+        """An orderly end, while people go on asking for things, and a new start."""
+        await asyncio.wait_for(self.engine.stop(), 15)
+        if self.going:
+            await asyncio.wait(self.going, timeout=10)
+        self.store, self.engine = self._made()
+        await self.start()
+
     # --- what happens ---------------------------------------------------------------------------------------------
 
     async def send(self) -> None:
@@ -222,7 +238,9 @@ class Chaos:
             id_ = f"id-{self.chance.randrange(40)}" if self.chance.random() < 0.4 else None
             # An id goes with one type, as it does with a real source.
             kind = KINDS[int(id_[3:]) % len(KINDS)] if id_ else self.chance.choice(KINDS)
-            drafts.append(EventDraft(type=kind, id=id_, source="s", data={"k": kind}))
+            # Some are so large that they are kept beside the database.
+            much = "x" * 70_000 + str(self.chance.random()) if self.chance.random() < 0.03 else ""
+            drafts.append(EventDraft(type=kind, id=id_, source="s", data={"k": kind, "much": much}))
         receipts = await self.engine.intake.accept(drafts)
         for draft, receipt in zip(drafts, receipts, strict=True):
             self.receipts.append(receipt)
@@ -244,6 +262,8 @@ class Chaos:
         if not self.known:
             return
         key = self.chance.choice(self.known[-30:])
+        if self.chance.random() < 0.3 and (children := await self.engine.store.children(key)):
+            key = children[0].key
         control = self.engine.control
         what = self.chance.choice(["cancel", "pause", "resume", "resume", "retry", "fork"])
         if what == "cancel":
@@ -271,10 +291,13 @@ class Chaos:
         async def guarded() -> None:
             try:
                 await work
-            except (RefusedError, ConflictError, NotFoundError):
+            except RefusedError:
                 pass
             except Exception as error:
-                self.bugs.append(error)
+                if engine.ready or not isinstance(error, StoreError):
+                    self.bugs.append(error)
+
+        engine = self.engine
 
         task = asyncio.get_running_loop().create_task(guarded())
         self.going.add(task)
@@ -296,7 +319,7 @@ class Chaos:
                 self.go(self.trouble())
             await asyncio.sleep(self.chance.choice([0, 0, 0.001, 0.01]))
             if turn in dies:
-                await self.kill()
+                await (self.kill() if self.chance.random() < 0.7 else self.restart())
 
     async def settle(self) -> list[Loaded]:
         """No more troubles; paused runs go on. All runs, once they have ended."""

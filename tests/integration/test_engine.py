@@ -489,3 +489,15 @@ async def test_explain_tells_why_a_flow_did_not_start(rig: Any) -> None:
     answer = await it.engine.explain.event(key)
     verdicts = {v["flow"]: (v["started"], v["rule"]) for v in answer["flows"]}
     assert verdicts == {"a": (True, "matched"), "b": (False, "type"), "c": (False, "if")}
+
+
+async def test_at_most_once_is_not_done_again_after_a_crash(rig: Any) -> None:
+    it = await rig(flow("a", do("once", delivery="at_most_once"), do("next")))
+    it.gate.clear()
+    receipt = await it.send()
+    await it.until(receipt, lambda _run: it.calls == ["once"])
+    await it.kill()
+    it.gate.set()
+    run = await it.end(receipt)
+    assert (run.status, run.error and run.error.kind) == (RunStatus.FAILED, "interrupted")
+    assert it.calls == ["once"]

@@ -20,6 +20,7 @@ from reactor.model.flow import BlockStep, CallStep, EmitStep, Flow, Retry, SetSt
 from reactor.model.journal import Entry
 from reactor.model.states import RunStatus
 from reactor.stores.port import Batch, RunFilter
+from reactor.stores.sqlite.store import SqliteStore
 from tests.integration.test_engine import Rig, do, flow
 from tests.property.values import Given, plain
 
@@ -529,3 +530,22 @@ async def test_nothing_of_an_event_that_was_refused_happens(make: Make, turns: i
     assert await it.engine.history.runs(RunFilter()) == []
     assert it.calls == []
     assert it.engine.executor.live == {}
+
+
+async def test_who_waits_for_a_child_makes_room_for_it_however_slow_the_store_is(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = flow("child", WaitStep(name="w", for_=600), do("d"), event="never")
+    parent = flow("parent", CallStep(name="c", flow="child", params=plain({})))
+    it = await make(child, parent, limits=Limits(passivate_after=10, live_runs=1))
+    receipt = await it.send()
+    await it.until(receipt, lambda run: run.status is RunStatus.WAITING)
+    load = SqliteStore.load
+
+    async def slow(self: SqliteStore, keys: Any) -> Any:
+        await asyncio.sleep(0.05)
+        return await load(self, keys)
+
+    monkeypatch.setattr(SqliteStore, "load", slow)
+    await it.kill()
+    assert (await it.end(receipt)).status is RunStatus.COMPLETED

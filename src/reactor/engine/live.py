@@ -383,12 +383,16 @@ class LiveRun:
         asyncio.get_running_loop().call_soon(look)
 
     def _leave_later(self) -> None:
-        """Leave memory if nothing has moved for the time of passivation."""
+        """Leave memory once nothing has moved for the time of passivation."""
         turns = self._turns
 
         def look() -> None:
-            if self._turns == turns and not self._acts and self._waits and not self._evicting:
+            if not self._waits or self._evicting:
+                return
+            if self._turns == turns and not self._acts:
                 self._evict_waiting(self._next_wake())
+            else:
+                self._leave_later()
 
         self.executor.timers.call_at(self.now() + self.executor.limits.passivate_after, look)
 

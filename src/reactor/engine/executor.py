@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reactor.engine import connections
 from reactor.engine.changes import Changes
 from reactor.engine.committer import Committer
+from reactor.engine.ends import Ends
 from reactor.engine.flows import FlowBook
 from reactor.engine.limits import Limits
 from reactor.engine.live import CALLS, LiveRun
@@ -83,10 +84,7 @@ class Executor:
         self.unreadable: dict[int, str] = {}
         self._loader: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._watched: dict[int, list[asyncio.Future[RunEnd]]] = {}
-        """Who waits for the end of a run, wherever that is meanwhile."""
-        self._expected: dict[int, asyncio.Future[RunEnd]] = {}
-        """Those of them who have not asked yet."""
+        self.ends = Ends()
         self._connections: dict[tuple[str, int], connections.Connections] = {}
         self.stopping = False
         self.finished = 0
@@ -135,7 +133,7 @@ class Executor:
             live,
             event=self._event_view(live.event, flow),
             run={
-                "id": ids.to_text("run", record.key),
+                "id": live.id,
                 "started_at": to_iso(record.started_at or record.created_at),
                 "version": record.version,
             },
@@ -152,7 +150,7 @@ class Executor:
         except ReactorError as error:
             end = self._broke(live, error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a run that neither moves nor ends
-            _log.exception("run %s: the interpreter failed", ids.to_text("run", live.key))
+            _log.exception("run %s: the interpreter failed", live.id)
             end = self._broke(live, error)
         self.finish(live, end)
 
@@ -177,7 +175,7 @@ class Executor:
         self.finished += 1
         self.failed += end.status is RunStatus.FAILED
         failpoints.reach("run.finished")
-        if live.key in self._watched or live.record_.parent_key is not None or self.changes.listeners:
+        if live.key in self.ends or live.record_.parent_key is not None or self.changes.listeners:
             waiter = self.committer.barrier(live)
             waiter.add_done_callback(lambda done: self._tell(live, end, done))
         self.live.pop(live.key, None)
@@ -189,7 +187,7 @@ class Executor:
         if done.cancelled() or done.exception() is not None:
             return
         self.changed(live)
-        self._tell_watchers(live.key, end)
+        self.ends.tell(live.key, end)
         parent = live.record_.parent_key
         if parent in self.live:
             self.live[parent].moved()
@@ -207,8 +205,7 @@ class Executor:
         flow = self.book.callable(call.flow)
         inputs = self.book.checked_inputs(flow, call.params)
         record = self.new_run(flow, None, "", parent_key=parent.key, parent_path=path)
-        live = LiveRun(self, record, None)
-        live.event = parent.event
+        live = LiveRun(self, record, parent.event)
         record.event_key = parent.record_.event_key
         live.inputs = inputs
         live.record(Entry("#inputs", self.clock.now(), value=inputs))
@@ -221,46 +218,19 @@ class Executor:
 
     async def end_of(self, key: int, looking: Callable[[], AbstractContextManager[None]] = nullcontext) -> RunEnd:
         """Wait for the end of a run, in memory or not. `looking` is held while the store is asked."""
-        future = self._expected.pop(key, None)
-        expected = future is not None
-        if future is None:
-            future = asyncio.get_running_loop().create_future()
-            self._watched.setdefault(key, []).append(future)
-        if key not in self.live and not expected:
+        expected = self.ends.expected(key)
+        future = expected or self.ends.wait(key)
+        if key not in self.live and expected is None:
             with looking():
                 await self.committer.settled([key])
                 found = await self.store.load([key])
             for loaded in found:
                 if loaded.run.status.finished:
-                    self._tell_watchers(key, _end_of(loaded))
+                    self.ends.tell(key, _end_of(loaded))
         try:
             return await future
         finally:
-            self._unwatch(key, future)
-
-    def expect(self, key: int) -> None:
-        """Somebody will ask for the end of a run that is about to start; it may end before it is asked for."""
-        future: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
-        self._expected[key] = future
-        self._watched.setdefault(key, []).append(future)
-
-    def unexpect(self, key: int) -> None:
-        """Nobody will ask after all."""
-        future = self._expected.pop(key, None)
-        if future is not None:
-            self._unwatch(key, future)
-
-    def _unwatch(self, key: int, future: asyncio.Future[RunEnd]) -> None:
-        watchers = self._watched.get(key)
-        if watchers is not None and future in watchers:
-            watchers.remove(future)
-            if not watchers:
-                del self._watched[key]
-
-    def _tell_watchers(self, key: int, end: RunEnd) -> None:
-        for watcher in self._watched.pop(key, ()):
-            if not watcher.done():
-                watcher.set_result(end)
+            self.ends.leave(key, future)
 
     # --- leaving and waking --------------------------------------------------------------------------------------
 
@@ -444,7 +414,7 @@ class Executor:
                 "step",
                 entry.at,
                 {
-                    "run": ids.to_text("run", live.key),
+                    "run": live.id,
                     "flow": live.record_.flow,
                     "path": entry.key,
                     "status": entry.status,

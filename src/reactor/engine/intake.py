@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -83,36 +83,27 @@ class Intake:
         saves = [(saved[0], name, None if v is None else _encode(v)) for name, v in saved[1].items()] if saved else []
         self._committer.offer(Offer([item for item, _ in accepted], saves, done, size=size))
         begun: set[int] = set()
-        awaited = self._expected(accepted, expect) if expect is not None else ()
+        awaited = [run.key for item, _ in accepted for run in item.runs if run.flow == expect] if expect else ()
+        self._executor.ends.expect(awaited)
         for item, flows in accepted:
             self._start_early(item, flows, begun)
         try:
             committed = await asyncio.shield(done)
         except ReactorError:
-            self._unexpect(awaited)
+            self._executor.ends.unexpect(awaited)
             raise
         except asyncio.CancelledError:
-            self._unexpect(awaited)
+            self._executor.ends.unexpect(awaited)
             # The caller has gone, its events have not: what they start begins all the same.
             done.add_done_callback(lambda future: self._unheard(accepted, begun, future))
             raise
         self.accepted += len(events)
         receipts = [self._receipt(item, flows, committed, begun) for item, flows in accepted]
         if awaited:
-            self._unexpect(key for key in awaited if key in committed.dropped)
+            self._executor.ends.unexpect(key for key in awaited if key in committed.dropped)
         if committed.duplicates:
             return [await self._first_time(r) if r.duplicate else r for r in receipts]
         return receipts
-
-    def _expected(self, accepted: list[tuple[Acceptance, list[Flow]]], flow: str) -> list[int]:
-        keys = [run.key for item, _ in accepted for run in item.runs if run.flow == flow]
-        for key in keys:
-            self._executor.expect(key)
-        return keys
-
-    def _unexpect(self, keys: Iterable[int]) -> None:
-        for key in keys:
-            self._executor.unexpect(key)
 
     def _unheard(
         self, accepted: list[tuple[Acceptance, list[Flow]]], begun: set[int], future: asyncio.Future[Committed]

@@ -62,7 +62,7 @@ class LiveRun:
         self.executor = executor
         self.record_ = record
         self.key = record.key
-        self._id = ids.to_text("run", record.key)
+        self.id = ids.to_text("run", record.key)
         self.event = event
         self.task: asyncio.Task[None] | None = None
         self.cancel_reason: str | None = None
@@ -217,18 +217,17 @@ class LiveRun:
     def _bug(self, action: Action, call: ActionCall, error: Exception) -> Outcome:
         text = f"{action.name} raised {type(error).__name__}: {error}"
         if not call.secrets:
-            _log.exception("run %s: %s", ids.to_text("run", self.key), text, exc_info=error)
+            _log.exception("run %s: %s", self.id, text, exc_info=error)
         return Outcome(error=ErrorInfo("bug", text, retryable=False))
 
     def _context(self, path: str, call: ActionCall) -> ActionContext:
-        run_id = self._id
         return ActionContext(
-            run_id=run_id,
+            run_id=self.id,
             flow=self.record_.flow,
             step=path,
             attempt=call.attempt,
-            idempotency_key=f"{run_id}:{path}",
-            log=RunLog(_log, {"run": run_id, "flow": self.record_.flow, "step": path}),
+            idempotency_key=f"{self.id}:{path}",
+            log=RunLog(_log, {"run": self.id, "flow": self.record_.flow, "step": path}),
             clock=self.executor.clock,
             settings=self.executor.action_settings,
             connections=self.executor.connections_of(self.record_),

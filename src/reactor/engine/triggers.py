@@ -51,7 +51,6 @@ class _Context:
 
     def __init__(self, keeper: Triggers, flow: Flow, spec: TriggerSpec, config: Any, status: TriggerStatus) -> None:
         self._keeper = keeper
-        self._flow = flow
         self._spec = spec
         self._status = status
         self.saved_: dict[str, JSON] = {}

@@ -67,13 +67,18 @@ class Api:
             _log.exception("%s %s", scope["method"], scope["path"])
             await refuse(send, error)
 
+    def _unknown(self, path: str) -> Problem:
+        """Nothing answers there. Before Reactor is ready that may be a webhook which is about to listen: who sends
+        must try again, not be told that it is gone.
+        """
+        if not self._engine.ready:
+            return Problem(503, "Reactor is not ready; try again", retry_after=2_000)
+        return Problem(404, f"there is nothing at {path[:200]!r}; no webhook claims it")
+
     async def _resource(self, scope: Scope, receive: Receive, send: Send) -> None:
         head: Head = dict(scope["headers"])
         if not scope["path"].startswith("/api/"):
-            if not self._engine.ready:
-                # A webhook that is about to listen here: who sends must try again, not be told that it is gone.
-                raise Problem(503, "Reactor is not ready; try again", retry_after=2_000)
-            raise Problem(404, f"there is nothing at {scope['path'][:200]!r}; no webhook claims it")
+            raise self._unknown(scope["path"])
         self._guard.check_api(scope["method"], head)
         params, lines = self._find(scope)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]

@@ -14,6 +14,16 @@ suffix for what else is recorded of it:
 | `PATH#body` | the outcome before the step's own `on_error` and `finally` steps|
 | `PATH#timeout` | when a block's time is up|
 | `PATH#child` | `value` is the number of the run that it called|
+| `PATH[N]` | the outcome of one iteration of a loop|
+| `PATH[N]#started` | a `while`/`until` loop went into iteration N|
+| `PATH#items` | what `for_each` goes over, where that can change (else it is computed again)|
+| `PATH#page` | the last page of a stream that was read: `value` is `{first, cursor}`|
+| `PATH.branches.NAME` | the outcome of one branch|
+| `PATH#join` | a `parallel` step is decided: `value` is `{winner, done}`|
+| `PATH#case` | `value` is the number of the case that was chosen; -1: none|
+| `PATH#event` | `value` is the event that `wait_for` took, or one decision of `approve`|
+| `PATH#asked` | the approval as it was opened: `{id, title, people, quorum, form, until}`|
+| `PATH#undoing` | a loser of a join, or a failed attempt of a block, is being undone|
 | `PATH#draw.S0`… | what `now()`, `uuid()`, `random()` gave in its slot S (`if`, `with`, `output` …)|
 | `` (empty) | the outcome of the whole run|
 | `#inputs` | the inputs of the run|
@@ -25,6 +35,7 @@ it too unless its value is true.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -74,10 +85,35 @@ class ActionCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FlowCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A sub-flow to start and wait for."""
+    """A sub-flow to start, and to wait for unless `wait` is false."""
 
     flow: str
     params: dict[str, Any]
+    version: int | None = None
+    wait: bool = True
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """The events that a step waits for."""
+
+    type: str
+    """Pattern of the type, as in `on: {event: …}`."""
+    accept: Callable[[dict[str, Any]], bool]
+    """Whether this event (its view) is one. Quick, and changes nothing; an error in it is a no."""
+    key: str | None = None
+    """What the event's subject has to be: lets a runtime keep a hundred thousand waits apart without asking each."""
+    source: str | None = None
+    what: str = ""
+    """In words, for `explain`."""
+
+
+class StateChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of a flow's durable state."""
+
+    key: str
+    op: str
+    """set | add | delete"""
+    value: Any = None
 
 
 class Run(msgspec.Struct, kw_only=True):

@@ -1,4 +1,4 @@
-"""The port that the interpreter runs on: everything that touches the world, time or chance goes through it.
+"""The port that the interpreter runs on (`Record` and `Durable`): whatever touches the world, time or chance goes through it.
 
 A runtime knows nothing of retries, handlers, joins or loops; the interpreter knows nothing of disks, clocks or sockets.
 """
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from reactor.model.clock import Instant
-from reactor.model.journal import ActionCall, Entry, FlowCall, Outcome
+from reactor.model.journal import ActionCall, Entry, FlowCall, Outcome, StateChange, Wanted
 from reactor.sdk.action import Action
 
 
-class Durable(Protocol):
-    """What a runtime offers to one run. Its methods are called from the run's own tasks on one event loop."""
+class Record(Protocol):
+    """What is known of a run, and what it draws: nothing here waits."""
 
     @property
     def evicting(self) -> bool:
@@ -30,7 +30,9 @@ class Durable(Protocol):
         ...
 
     def record(self, entry: Entry) -> None:
-        """A decision or a result: rides with the next commit. Nobody waits."""
+        """A decision or a result: rides with the next commit. Nobody waits. An entry with status `reset` is forgotten by
+        `recall` and `known` at once, as the journal's rule says.
+        """
         ...
 
     def now(self) -> Instant:
@@ -40,6 +42,10 @@ class Durable(Protocol):
     def draw(self, what: str) -> Any:
         """A random number (`random`) or id (`uuid`); the interpreter records it."""
         ...
+
+
+class Durable(Record, Protocol):
+    """What a runtime offers to one run. Its methods are called from the run's own tasks on one event loop."""
 
     def find(self, action: str) -> Action | None:
         """The action of that name."""
@@ -68,7 +74,30 @@ class Durable(Protocol):
         ...
 
     async def child(self, path: str, call: FlowCall) -> Outcome:
-        """Start a run of another flow, or find the one started before a crash, and wait for its end."""
+        """Start a run of another flow, or find the one started before a crash, and wait for its end; with
+        `call.wait` false return `{run_id}` as soon as it is durable.
+        """
+        ...
+
+    async def receive(self, path: str, wanted: Wanted, until: Instant | None) -> dict[str, Any] | None:
+        """The oldest wanted event since the run began, as its view, as soon as there is one; None when it is `until`
+        first. The run may leave memory meanwhile. The caller records what it took.
+        """
+        ...
+
+    async def state(self, path: str, change: StateChange) -> Any:
+        """Change the flow's durable state; the value after it. The caller records the outcome without awaiting
+        anything first, and both are committed together.
+
+        Raises:
+            StepError: kind `input`: what is there cannot be added to; kind `state.limit`: there is no room.
+        """
+        ...
+
+    async def turn(self) -> None:
+        """Let others have the loop: called now and then by long walks that wait for nothing. The run may be stopped or
+        paused here.
+        """
         ...
 
     async def pause(self, path: str, reason: str) -> None:

@@ -7,12 +7,11 @@ import copy
 import msgspec
 
 from reactor.engine.executor import Executor
-from reactor.engine.live import index
 from reactor.model import ids
 from reactor.model.errors import ConflictError, InvalidError, NotFoundError
 from reactor.model.event import JSON, Event
 from reactor.model.flow import Flow
-from reactor.model.journal import RESET, Entry, Run
+from reactor.model.journal import RESET, Entry, Run, index
 from reactor.model.states import RunStatus
 from reactor.stores.port import Acceptance, Batch, Loaded
 

@@ -25,7 +25,7 @@ from reactor.model.event import Event
 from reactor.model.flow import Flow
 from reactor.model.journal import Entry, FlowCall, Run
 from reactor.model.states import RunStatus
-from reactor.runtime.interpreter import Interpreter, RunEnd
+from reactor.runtime.interpreter import Hands, Interpreter, RunEnd
 from reactor.sdk.manifest import Catalog
 from reactor.stores.port import Batch, History, Loaded, RunFilter, Store
 
@@ -130,7 +130,7 @@ class Executor:
         inputs = live.recall("#inputs")
         interpreter = Interpreter(
             flow,
-            live,
+            live,  # type: ignore[arg-type] # waits for events and state are still to come here
             event=self._event_view(live.event, flow),
             run={
                 "id": live.id,
@@ -138,8 +138,7 @@ class Executor:
                 "version": record.version,
             },
             inputs=inputs.value if inputs is not None else live.inputs,
-            env=self._env,
-            secret=self._secret,
+            hands=Hands(env=self._env, secret=self._secret),
         )
         try:
             end = await interpreter.run()

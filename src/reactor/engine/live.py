@@ -17,7 +17,7 @@ from reactor.model import failpoints, ids
 from reactor.model.clock import Instant
 from reactor.model.errors import ErrorInfo, PermanentError, StepError
 from reactor.model.event import Event, EventDraft
-from reactor.model.journal import RESET, ActionCall, Entry, FlowCall, Outcome, Run
+from reactor.model.journal import ActionCall, Entry, FlowCall, Outcome, Run, index
 from reactor.model.states import RunStatus
 from reactor.runtime.interpreter import RunEnd
 from reactor.sdk.action import Action, ActionContext, Effect
@@ -29,21 +29,6 @@ _log = logging.getLogger("reactor.run")
 _IDLE_TURNS = 3
 CALLS = " waits for "
 """Stands in the reason of a run that waits for a child."""
-
-
-def index(entries: Sequence[Entry]) -> dict[str, Entry]:
-    """The journal by key: later entries replace earlier ones, a reset forgets its path and all below it."""
-    known: dict[str, Entry] = {}
-    for entry in entries:
-        if entry.status == RESET:
-            path = entry.key
-            known.pop(path, None)
-            if not entry.value:
-                for key in [k for k in known if k.startswith((path + ".", path + "#"))]:
-                    del known[key]
-        else:
-            known[entry.key] = entry
-    return known
 
 
 def _wake(future: asyncio.Future[None]) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from reactor.engine.live import index
 from reactor.model import ids
 from reactor.model.clock import Instant, to_iso
 from reactor.model.event import Event
 from reactor.model.flow import ActionStep, BlockStep, Flow, Step
-from reactor.model.journal import Entry, Run
+from reactor.model.journal import Entry, Run, index
 from reactor.model.states import RunStatus
 from reactor.stores.port import EventRow, Loaded
 

@@ -81,8 +81,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     delivery: str = "at_least_once"
     """at_least_once | at_most_once"""
     undo: Step | None = None
-    """Takes the effect of this step back when the run fails or is cancelled; its path is `PATH.undo`. A list of steps is
-    a block."""
+    """Takes the effect of this step back when the run fails or is cancelled; its path is `PATH.undo`. A list of steps
+    is a block."""
     secret_output: bool = False
     """The output is sealed in the journal and masked wherever it is shown."""
 
@@ -236,7 +236,8 @@ class ApproveStep(Step, frozen=True, kw_only=True):
     limit: Delay | None = None
     """`timeout:`"""
     on_timeout: str | tuple[Step, ...] | None = None
-    """approve | reject, or steps at `PATH.on_timeout.STEP` (the output is then null); None: fails with kind `timeout`."""
+    """approve | reject, or steps at `PATH.on_timeout.STEP` (the output is then null); None: fails with kind
+    `timeout`."""
     escalate: tuple[Escalation, ...] = ()
     notify: tuple[Step, ...] = ()
     """Steps at `PATH.notify[N].STEP` when people are asked (0) and at each escalation (1 …). They see `approval`:

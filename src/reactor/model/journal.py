@@ -21,9 +21,10 @@ suffix for what else is recorded of it:
 | `PATH.branches.NAME` | the outcome of one branch|
 | `PATH#join` | a `parallel` step is decided: `value` is `{winner, done}`|
 | `PATH#case` | `value` is the number of the case that was chosen; -1: none|
-| `PATH#event` | `value` is the event that `wait_for` took, or one decision of `approve`|
+| `PATH#event` | `value` is `{id}` of the event that `wait_for` took; status `timeout`: none came in time|
+| `PATH#decision.N` | `value` is one decision of `approve`: `{id, by, decision, at, form}`; `timeout` as above|
 | `PATH#asked` | the approval as it was opened: `{id, title, people, quorum, form, until}`|
-| `PATH#undoing` | a loser of a join, or a failed attempt of a block, is being undone|
+| `PATH[N]#break` | the iteration left its loop|
 | `PATH#draw.S0`… | what `now()`, `uuid()`, `random()` gave in its slot S (`if`, `with`, `output` …)|
 | `` (empty) | the outcome of the whole run|
 | `#inputs` | the inputs of the run|
@@ -35,7 +36,7 @@ it too unless its value is true.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -59,6 +60,26 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     started: Instant = 0
     input: Any = None
     """Of an outcome: the input with every secret masked (None where `#started` already holds it)."""
+
+
+def forget(known: dict[str, Entry], reset: Entry) -> None:
+    """Make the key of an entry with status `reset` unknown again, and all below it unless the entry's value is true."""
+    path = reset.key
+    known.pop(path, None)
+    if not reset.value:
+        for key in [k for k in known if k.startswith((path + ".", path + "#", path + "["))]:
+            del known[key]
+
+
+def index(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """The journal by key, in the order in which the keys came first: later entries replace earlier ones."""
+    known: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.status == RESET:
+            forget(known, entry)
+        else:
+            known[entry.key] = entry
+    return known
 
 
 class Outcome(msgspec.Struct, frozen=True):

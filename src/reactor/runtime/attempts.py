@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from reactor.language.expressions import truth
 from reactor.model.clock import Instant
 from reactor.model.errors import ErrorInfo, PermanentError
-from reactor.model.flow import ActionStep, Retry
+from reactor.model.flow import ActionStep
 from reactor.model.journal import ActionCall, Entry, Outcome
 from reactor.model.states import StepStatus
 from reactor.runtime import retry
+from reactor.runtime.retrying import Series
 from reactor.runtime.scope import mask
 from reactor.runtime.signals import Failure
 from reactor.sdk.action import Action, Effect
 
 if TYPE_CHECKING:
-    from reactor.runtime.interpreter import Frame, Interpreter
+    from reactor.runtime.frames import Frame
+    from reactor.runtime.interpreter import Interpreter
 
 _COMPLETED, _FAILED = StepStatus.COMPLETED.value, StepStatus.FAILED.value
 
@@ -109,51 +110,32 @@ class _Making(msgspec.Struct):
 
     async def until_done(self) -> tuple[Outcome, int]:
         """Attempt after attempt, until one succeeds or no other is due."""
-        it, durable = self.of._it, self.of._durable  # noqa: SLF001 - one thing in two classes
-        policy = self.step.retry or self.action.retry or retry.ONCE
-        end = None
-        if self.step.deadline is not None:
-            end = self.started + it.delay(self.step.deadline, self.frame, self.path, "deadline")
-        attempt, base = 1, 0
-        last = durable.recall(self.path + "#attempt") if it.resumed else None
-        if last is not None:
-            await durable.sleep(self.path, int(last.value))
-            attempt = last.attempt + 1
+        it, step = self.of._it, self.step  # noqa: SLF001 - one thing in two classes
+        policy = step.retry or self.action.retry or retry.ONCE
+        series = Series(it, step, self.path, self.frame, policy, step.retry is not None, self.started)
+        await series.begin()
         while True:
-            outcome = await self._once(attempt, end)
+            outcome = await self._once(series)
             if outcome.error is None:
-                return outcome, attempt
-            pause = self._pause(policy, outcome.error, attempt - base, end)
-            if pause is None:
-                if policy.then == "pause" and retry.wanted(
-                    Retry(max=attempt + 1), outcome.error, attempt, explicit=True
-                ):
-                    await durable.pause(self.path, outcome.error.message)
-                    base, pause = attempt, 0
-                else:
-                    return outcome, attempt
-            again = durable.now() + pause
-            durable.record(Entry(self.path + "#attempt", durable.now(), _FAILED, again, outcome.error, attempt))
-            await durable.sleep(self.path, again)
-            attempt += 1
+                return outcome, series.attempt
+            again = await series.another(outcome.error)
+            if again is None:
+                return outcome, series.attempt
+            series.note(outcome.error, again)
+            await it.durable.sleep(self.path, again)
+            series.attempt += 1
 
-    async def _once(self, attempt: int, end: Instant | None) -> Outcome:
-        it, durable = self.of._it, self.of._durable  # noqa: SLF001
-        timeout = self.action.timeout
-        if self.step.timeout is not None:
-            timeout = it.delay(self.step.timeout, self.frame, self.path, "timeout")
-        if end is not None:
-            left = end - durable.now()
-            if left <= 0:
-                return Outcome(
-                    error=ErrorInfo("deadline", "the step's deadline has passed", self.path, retryable=False)
-                )
-            timeout = left if timeout is None else min(timeout, left)
+    async def _once(self, series: Series) -> Outcome:
+        durable = self.of._it.durable  # noqa: SLF001
+        try:
+            timeout = series.limit(self.action.timeout)
+        except Failure as failure:
+            return Outcome(error=failure.error)
         call = ActionCall(
             action=self.action.name,
             params={},
             shown=self.shown,
-            attempt=attempt,
+            attempt=series.attempt,
             timeout=timeout,
             delivery=self.step.delivery,
             secrets=self.secrets,
@@ -171,23 +153,3 @@ class _Making(msgspec.Struct):
                 error, message=mask(error.message, self.secrets), data=mask(error.data, self.secrets)
             )
         return Outcome(mask(outcome.output, self.secrets), error)
-
-    def _pause(self, policy: Retry, error: ErrorInfo, attempt: int, end: Instant | None) -> int | None:
-        """Milliseconds to the next attempt, or None when there is none."""
-        it, durable = self.of._it, self.of._durable  # noqa: SLF001
-        if not retry.wanted(policy, error, attempt, explicit=self.step.retry is not None):
-            return None
-        slot = f"retry{attempt}."
-        if policy.if_ is not None and not truth(
-            it.evaluate(policy.if_, self.frame, self.path, slot, error=error.view(), attempt=attempt)
-        ):
-            return None
-        pause = retry.delay(
-            policy,
-            attempt,
-            base=it.delay(policy.delay, self.frame, self.path, slot),
-            longest=it.delay(policy.max_delay, self.frame, self.path, slot),
-            chance=float(durable.draw("random")),
-            asked=error.retry_after,
-        )
-        return None if end is not None and durable.now() + pause >= end else pause

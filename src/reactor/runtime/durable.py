@@ -1,4 +1,5 @@
-"""The port that the interpreter runs on (`Record` and `Durable`): whatever touches the world, time or chance goes through it.
+"""The port that the interpreter runs on (`Record` and `Durable`): whatever touches world, time or chance goes through
+it.
 
 A runtime knows nothing of retries, handlers, joins or loops; the interpreter knows nothing of disks, clocks or sockets.
 """
@@ -26,12 +27,14 @@ class Record(Protocol):
         ...
 
     def known(self) -> Sequence[Entry]:
-        """The journal so far, oldest first; empty for a run that has just begun."""
+        """The journal as it was when the run came into memory, oldest first, with what was forgotten since; empty for a
+        run that has just begun.
+        """
         ...
 
     def record(self, entry: Entry) -> None:
-        """A decision or a result: rides with the next commit. Nobody waits. An entry with status `reset` is forgotten by
-        `recall` and `known` at once, as the journal's rule says.
+        """A decision or a result: rides with the next commit. Nobody waits. With status `reset`, `recall` knows its
+        key, and what is below, no more from now on (`journal.forget`).
         """
         ...
 

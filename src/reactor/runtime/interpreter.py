@@ -4,40 +4,41 @@ Rules it keeps, so that a run can be taken up again at any commit:
 - what has an outcome in the journal is never done again: its output is taken from there;
 - every decision that something durable may hang on is an entry (`journal`), so a replay by path gives the same run;
 - it uses plain asyncio tasks, `wait` and cancellation only, which every runtime's loop has.
+
+What the kinds of steps do is in `kinds`, `branches`, `loops` and `people`; attempts are in `attempts` and `retrying`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from reactor.language.expressions import truth
-from reactor.model.clock import Instant, to_iso
+from reactor.model.clock import Instant
 from reactor.model.errors import ErrorInfo, PermanentError, StepError
 from reactor.model.flow import (
     ActionStep,
-    BlockStep,
-    CallStep,
+    BreakStep,
     Delay,
-    EmitStep,
     Expr,
-    FailStep,
     Flow,
+    Number,
     ReturnStep,
     SetStep,
     Step,
-    WaitStep,
+    all_steps,
 )
-from reactor.model.journal import Entry, FlowCall
+from reactor.model.journal import Entry
 from reactor.model.states import RunStatus, StepStatus
-from reactor.runtime import timeouts, values
+from reactor.runtime import branches, kinds, loops, people, restoring, retrying, streams, timeouts, undoing, values
 from reactor.runtime.attempts import Attempts
 from reactor.runtime.durable import Durable
-from reactor.runtime.scope import Secrets, Steps, Viewed, step_view
-from reactor.runtime.signals import Failure, Returned
+from reactor.runtime.frames import Frame
+from reactor.runtime.scope import Secrets, Viewed, step_view
+from reactor.runtime.signals import Broke, Failure, Returned
 
 COMPLETED, FAILED, SKIPPED, CANCELLED = (
     StepStatus.COMPLETED.value,
@@ -45,6 +46,8 @@ COMPLETED, FAILED, SKIPPED, CANCELLED = (
     StepStatus.SKIPPED.value,
     StepStatus.CANCELLED.value,
 )
+_BEGUN = ("#started", "#body", "#attempt", "#timer", "#child", "#case", "#asked")
+"""Marks of a step that has begun: its conditions are not asked a second time."""
 
 
 class RunEnd(msgspec.Struct, frozen=True):
@@ -55,19 +58,20 @@ class RunEnd(msgspec.Struct, frozen=True):
     error: ErrorInfo | None = None
 
 
-class Frame:
-    """One scope of names: the run's own list, or that of a handler."""
+class Hands(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run gets from outside, beside its `Durable`."""
 
-    __slots__ = ("base", "scope", "steps")
-
-    def __init__(self, scope: dict[str, Any], outer: Steps | None = None) -> None:
-        self.steps = Steps(outer)
-        self.scope = scope
-        scope["steps"] = self.steps
-
-    def inner(self, **extra: Any) -> Frame:
-        """A frame for a handler: it sees everything here, what it adds is not seen outside."""
-        return Frame({**self.scope, **extra}, self.steps)
+    env: Mapping[str, str] = {}
+    state: Mapping[str, Any] = {}
+    """The flow's durable state as it is now."""
+    secret: Callable[[str], str | None] = lambda _name: None
+    """Reads one secret, or None."""
+    seal: Callable[[Any], Any] = lambda value: value
+    """Makes of a secret output what may be journaled."""
+    unseal: Callable[[Any], Any] = lambda value: value
+    """The other way; any other value comes back as it is."""
+    link: Callable[[str, str], str] = lambda approval, person: f"approval:{approval}?person={person}"
+    """(approval id, person) → the address where that person decides."""
 
 
 class Interpreter:
@@ -81,17 +85,18 @@ class Interpreter:
         event: dict[str, Any] | None,
         run: dict[str, Any],
         inputs: Any = None,
-        env: Mapping[str, str] | None = None,
-        secret: Callable[[str], str | None] = lambda _name: None,
+        events: list[dict[str, Any]] | None = None,
+        hands: Hands = Hands(),  # noqa: B008 - frozen
     ) -> None:
-        """`event`: its view; `run`: `{id, started_at, …}` as expressions see it; `secret`: reads one secret, or
-        None.
-        """
+        """`event`: its view; `events`: those of a batch; `run`: `{id, started_at, …}` as expressions see it."""
         self.flow = flow
         self.durable = durable
+        self.hands = hands
         self.resumed = bool(durable.known())
-        self.secrets = Secrets(secret)
+        self.secrets = Secrets(hands.secret)
         self.vars: dict[str, Any] = {}
+        self.taken: dict[str, set[str]] = {}
+        """Place of a `wait_for` step (without numbers of iterations) → ids of the events it has taken."""
         self._draws = values.Draws(durable)
         self.attempts = Attempts(self)
         scope = {
@@ -100,12 +105,18 @@ class Interpreter:
             "vars": self.vars,
             "run": run,
             "flow": {"name": flow.name, "version": flow.version, "labels": flow.labels},
-            "env": env or {},
+            "env": hands.env,
+            "state": hands.state,
             **self._draws.functions,
         }
+        if events is not None:
+            scope["events"] = events
         if flow.legacy:
             scope["response"] = {}
         self.root = Frame(scope)
+        self.orders = restoring.Orders(durable)
+        self.undoes = flow.undo != "never" and self.resumed and self.holds_undo()
+        """Whether a resumed run has to look for what it may have to undo."""
 
     # --- the run -------------------------------------------------------------------------------------------------
 
@@ -120,67 +131,99 @@ class Interpreter:
         except asyncio.CancelledError:
             if self.durable.evicting:
                 raise
-            error = ErrorInfo("cancelled", "the run was cancelled", retryable=False)
-            end = RunEnd(RunStatus.CANCELLED, error=error)
+            end = await self._cancelled()
         self.durable.record(Entry("", self.durable.now(), end.status.value, end.output, end.error))
         return end
 
     async def _whole(self) -> RunEnd:
         if self.resumed:
-            for entry in self.durable.known():
-                if entry.key.endswith("#set"):
-                    self.vars.update(entry.value)
-        if self.resumed and (known := self.durable.recall("#body")) is not None and known.error is not None:
-            return await self._failed(known.error)
+            restoring.restore_run(self)
+            body = self.durable.recall("#body")
+            if body is not None:
+                restoring.collect(self, self.flow.steps, "", self.root)
+                return await (self._cancelled() if body.error is None else self._failed(body.error))
         try:
-            if self.flow.vars is not None and self.durable.recall("#set") is None:
-                self._set_vars("", self.evaluate(self.flow.vars, self.root, "", "vars"))
-            walk = self._body(self.flow.steps, "", self.root)
-            if self.flow.timeout is None:
-                output = await walk
-            else:
-                output = await self._limited(walk, "", self.flow.timeout, self.root, "the run")
-            if self.flow.outputs is not None:
-                output = self.evaluate(self.flow.outputs, self.root, "", "outputs")
+            output = await self._walked()
         except Failure as failure:
             return await self._failed(failure.error)
         except StepError as error:
             return await self._failed(error.info())
         return RunEnd(RunStatus.COMPLETED, output)
 
+    async def _walked(self) -> Any:
+        if self.flow.vars is not None and self.durable.recall("#set") is None:
+            kinds.set_vars(self, "", self.evaluate(self.flow.vars, self.root, "", "vars"))
+        walk = self.body(self.flow.steps, "", self.root)
+        if self.flow.timeout is None:
+            output = await walk
+        else:
+            known = self.durable.recall("#timeout") if self.resumed else None
+            over = known is not None and known.status == timeouts.OVER
+            until = int(known.value) if known else self._set_timeout(self.flow.timeout)
+            output = await timeouts.limited(self.durable, walk, "", until, "the run", over=over)
+        if self.flow.outputs is not None:
+            output = self.evaluate(self.flow.outputs, self.root, "", "outputs")
+        return output
+
+    def _set_timeout(self, limit: Delay) -> Instant:
+        until = self.durable.now() + self.delay(limit, self.root, "", "timeout")
+        self.durable.record(Entry("#timeout", self.durable.now(), value=until))
+        return until
+
     async def _failed(self, error: ErrorInfo) -> RunEnd:
-        if self.flow.on_failure:
+        """Undo, then `on_failure`."""
+        if self.flow.on_failure or self.root.undos:
             self.durable.record(Entry("#body", self.durable.now(), FAILED, None, error))
-            try:
-                await self._body(self.flow.on_failure, "on_failure.", self.root.inner(error=error.view()))
-            except Failure as second:
-                message = f"{error.message}; then on_failure failed too: {second.error.message}"
-                error = msgspec.structs.replace(error, message=message)
+            error = undoing.with_failed(error, await undoing.undo(self, self.root.undos, error))
+            error = await self._told(self.flow.on_failure, "on_failure", error)
         return RunEnd(RunStatus.FAILED, error=error)
 
-    async def _body(self, steps: tuple[Step, ...], prefix: str, frame: Frame) -> Any:
-        """A whole body (run, handler): `return` ends it here."""
+    async def _cancelled(self) -> RunEnd:
+        """Undo, then `on_cancel`."""
+        error = ErrorInfo("cancelled", "the run was cancelled", retryable=False)
+        if self.flow.on_cancel or self.root.undos:
+            self.durable.record(Entry("#body", self.durable.now(), CANCELLED))
+            failed = await undoing.undo(self, self.root.undos, error)
+            error = await self._told(self.flow.on_cancel, "on_cancel", undoing.with_failed(error, failed))
+        return RunEnd(RunStatus.CANCELLED, error=error)
+
+    async def _told(self, steps: tuple[Step, ...], name: str, error: ErrorInfo) -> ErrorInfo:
+        """The steps that a flow has for its bad ends; the error, with what went wrong in them."""
+        try:
+            await self.body(steps, name + ".", self.root.inner(error=error.view()))
+        except Failure as second:
+            message = f"{error.message}; then {name} failed too: {second.error.message}"
+            return msgspec.structs.replace(error, message=message)
+        return error
+
+    async def body(self, steps: tuple[Step, ...], prefix: str, frame: Frame) -> Any:
+        """A whole body (run, branch, iteration, handler of the run): `return` ends it here."""
         try:
             return await self.steps(steps, prefix, frame)
         except Returned as returned:
             return returned.value
 
     async def steps(self, steps: tuple[Step, ...], prefix: str, frame: Frame) -> Any:
-        """One list of steps; the output of the last one that ran."""
+        """One list of steps; the output of the last one that ran (a secret one is handed on by its name only)."""
         output = None
         for step in steps:
             path = prefix + step.name
-            if self.resumed:
-                known = self._known(step, path)
-                if known is not None:
-                    output = self._restore(step, path, known, frame, output)
-                    continue
-            output = await self._step(step, path, frame, output)
+            before = output
+            if self.resumed and (known := self.outcome(step, path)) is not None:
+                output = self._restore(step, path, known, frame, before)
+            else:
+                output = await self._step(step, path, frame, before)
+            if step.secret_output:
+                output = before
         return output
 
-    def _known(self, step: Step, path: str) -> Entry | None:
+    def holds_undo(self) -> bool:
+        """Whether something in this flow can be undone."""
+        return any(step.undo is not None for _, step in all_steps(self.flow))
+
+    def outcome(self, step: Step, path: str) -> Entry | None:
         """The step's outcome, if the journal has it."""
-        key = _outcome_key(step, path)
+        key = outcome_key(step, path)
         return self.durable.recall(key) or (self.durable.recall(path) if key is not path else None)
 
     # --- one step ------------------------------------------------------------------------------------------------
@@ -202,9 +245,7 @@ class Interpreter:
             raise
 
     def _goes(self, step: Step, path: str, frame: Frame) -> bool:
-        if self.resumed and any(
-            self.durable.recall(path + mark) is not None for mark in ("#started", "#body", "#attempt")
-        ):
+        if self.resumed and any(self.durable.recall(path + mark) is not None for mark in _BEGUN):
             return True
         try:
             if step.if_ is not None and not truth(self.evaluate(step.if_, frame, path, "if")):
@@ -222,14 +263,17 @@ class Interpreter:
         if entry.status == CANCELLED:
             await self._finally(step, path, frame, entry)
             raise asyncio.CancelledError
+        done = entry.status == COMPLETED
         if entry.status == FAILED and step.on_error:
             entry = await self._handle(step, path, frame, entry)
         await self._finally(step, path, frame, entry)
         self._conclude(step, path, frame, entry)
+        if done and step.undo is not None:
+            undoing.register(self, step, path, frame, self.orders.next())
         if entry.status == FAILED and not step.continue_on_error:
             raise Failure(entry.error or ErrorInfo("failed", "the step failed", path), entry.value, entry.attempt)
-        if type(step) is ReturnStep and entry.status == COMPLETED:
-            raise Returned(entry.value)
+        if done:
+            _signal(step, entry.value)
         return entry.value
 
     async def _body_of(self, step: Step, path: str, frame: Frame, started: Instant) -> Entry:
@@ -237,7 +281,8 @@ class Interpreter:
         before them, so that a crash among those does not do it again.
         """
         if self.resumed and (known := self.durable.recall(path + "#body")) is not None:
-            return msgspec.structs.replace(known, key=path)
+            restoring.inside(self, step, path, frame)
+            return msgspec.structs.replace(known, key=path, value=self.hands.unseal(known.value))
         try:
             entry = await self._perform(step, path, frame, started)
             if step.output is not None and entry.status == COMPLETED:
@@ -246,7 +291,7 @@ class Interpreter:
             entry = Entry(path, self.durable.now(), FAILED, failure.output, failure.error, failure.attempts, started)
         except StepError as error:
             entry = Entry(path, self.durable.now(), FAILED, error.output, error.info(path), 1, started)
-        except Returned:
+        except (Returned, Broke):
             # The block has no outcome of its own then: a replay walks into it and meets the `return` again.
             await self._finally(step, path, frame, Entry(path, self.durable.now(), COMPLETED))
             raise
@@ -255,7 +300,7 @@ class Interpreter:
                 raise
             entry = Entry(path, self.durable.now(), CANCELLED, None, None, 0, started)
         if step.finally_ or (step.on_error and entry.status == FAILED):
-            self.durable.record(msgspec.structs.replace(entry, key=path + "#body"))
+            self.durable.record(msgspec.structs.replace(self._sealed(step, entry), key=path + "#body"))
         return entry
 
     async def _finally(self, step: Step, path: str, frame: Frame, entry: Entry) -> None:
@@ -282,38 +327,51 @@ class Interpreter:
             return msgspec.structs.replace(failed, at=self.durable.now(), error=second.error)
         return Entry(path, self.durable.now(), COMPLETED, output, None, failed.attempt, failed.started)
 
+    def _sealed(self, step: Step, entry: Entry) -> Entry:
+        if not step.secret_output or entry.value is None:
+            return entry
+        self.secrets.hide(entry.value)
+        return msgspec.structs.replace(entry, value=self.hands.seal(entry.value))
+
     def _conclude(self, step: Step, path: str, frame: Frame, entry: Entry) -> None:
-        if entry.status != COMPLETED or not _outcome_key(step, path).endswith("#set"):
-            self.durable.record(entry)
-        frame.steps[step.name] = self._view(step, entry)
+        if entry.status != COMPLETED or not outcome_key(step, path).endswith("#set"):
+            self.durable.record(self._sealed(step, entry))
+        frame.steps[step.name] = self.view(step, entry)
+        self._respond(step, frame, entry)
+
+    def _respond(self, step: Step, frame: Frame, entry: Entry) -> None:
+        """`.response` of flows of the older engine: the output of the last `http.request`."""
         if self.flow.legacy and type(step) is ActionStep and step.action == "http.request":
             self.root.scope["response"] = frame.scope["response"] = entry.value or {}
 
     def _restore(self, step: Step, path: str, known: Entry, frame: Frame, before: Any) -> Any:
         """Take a step's outcome from the journal, and go on as it went on then."""
-        self._remember(step, path, known, frame)
+        restoring.inside(self, step, path, frame)
+        value = self.remember(step, path, known, frame)
         if known.status == SKIPPED:
             return before
         if known.status == CANCELLED:
             raise asyncio.CancelledError
         if known.status == FAILED and not step.continue_on_error and known.error is not None:
-            raise Failure(known.error, known.value, known.attempt)
-        if type(step) is ReturnStep and known.status == COMPLETED:
-            raise Returned(known.value)
-        return known.value
+            raise Failure(known.error, value, known.attempt)
+        if known.status == COMPLETED and not _was_handled(self.durable, path):
+            _signal(step, value)
+        return value
 
-    def _remember(self, step: Step, path: str, known: Entry, frame: Frame) -> None:
-        """Put an outcome, and those inside a block, under their names."""
-        for inner in step.steps if type(step) is BlockStep else ():
-            key = f"{path}.{inner.name}"
-            entry = self._known(inner, key)
-            if entry is not None:
-                self._remember(inner, key, entry, frame)
-        frame.steps[step.name] = self._view(step, known)
-        if self.flow.legacy and type(step) is ActionStep and step.action == "http.request":
-            self.root.scope["response"] = frame.scope["response"] = known.value or {}
+    def remember(self, step: Step, path: str, known: Entry, frame: Frame) -> Any:
+        """Put an outcome under its step's name, and what may be undone of it aside; the output."""
+        value = self.hands.unseal(known.value)
+        if value is not known.value:
+            self.secrets.hide(value)
+            known = msgspec.structs.replace(known, value=value)
+        frame.steps[step.name] = self.view(step, known)
+        self._respond(step, frame, known)
+        if step.undo is not None and known.status == COMPLETED and not _was_handled(self.durable, path):
+            undoing.register(self, step, path, frame, self.orders.of(known.key))
+        return value
 
-    def _view(self, step: Step, entry: Entry) -> dict[str, Any]:
+    def view(self, step: Step, entry: Entry) -> dict[str, Any]:
+        """A step as `steps.NAME` shows it."""
         error = entry.error.view() if entry.error is not None else None
         return step_view(entry.status, self._seen(step, entry.value), error, entry.attempt)
 
@@ -330,69 +388,20 @@ class Interpreter:
     async def _perform(self, step: Step, path: str, frame: Frame, started: Instant) -> Entry:
         kind = type(step)
         if kind is SetStep:
-            return self._set(step, path, frame, started)  # type: ignore[arg-type]
+            return kinds.set_(self, step, path, frame, started)  # type: ignore[arg-type]
         if kind is ActionStep:
             return await self.attempts.of(step, path, frame, started)  # type: ignore[arg-type]
-        return await _PERFORM[kind](self, step, path, frame, started)
+        if step.retry is None and step.timeout is None and step.deadline is None:
+            return await KINDS[kind](self, step, path, frame, started)
+        return await retrying.perform(self, step, path, frame, started)
 
-    def _set(self, step: SetStep, path: str, frame: Frame, started: Instant) -> Entry:
-        value = self.evaluate(step.values, frame, path, "set")
-        self._set_vars(path, value)
-        return Entry(path, started, COMPLETED, value, None, 1, started)
-
-    def _set_vars(self, path: str, value: dict[str, Any]) -> None:
-        self.vars.update(value)
-        self.durable.record(Entry(path + "#set", self.durable.now(), COMPLETED, value, attempt=1))
-
-    async def _block(self, step: BlockStep, path: str, frame: Frame, started: Instant) -> Entry:
-        begun = self._enter(path, started)
-        walk = self.steps(step.steps, path + ".", frame)
-        limit = step.deadline if step.timeout is None else step.timeout
-        if limit is None:
-            output = await walk
-        else:
-            output = await self._limited(walk, path, limit, frame, f"block {path!r}")
-        return Entry(path, self.durable.now(), COMPLETED, output, None, 1, begun)
-
-    async def _wait(self, step: WaitStep, path: str, frame: Frame, started: Instant) -> Entry:
-        timer = self.durable.recall(path + "#timer") if self.resumed else None
-        if timer is not None:
-            until = int(timer.value)
-        elif step.until is not None:
-            until = values.as_instant(self.evaluate(step.until, frame, path, "until"), path)
-        else:
-            until = started + self.delay(step.for_ or 0, frame, path, "wait")
-        if timer is None:
-            self.durable.record(Entry(path + "#timer", started, value=until))
-        await self.durable.sleep(path, until)
-        return Entry(path, self.durable.now(), COMPLETED, {"until": to_iso(until)}, None, 1, started)
-
-    async def _emit(self, step: EmitStep, path: str, frame: Frame, started: Instant) -> Entry:
-        event = self.evaluate(step.event, frame, path, "emit")
-        entry = Entry(path, self.durable.now(), COMPLETED, None, None, 1, started)
-        try:
-            value = await self.durable.emit(path, event, entry)
-        except StepError as error:
-            raise Failure(error.info(path)) from error
-        return msgspec.structs.replace(entry, value=value)
-
-    async def _call(self, step: CallStep, path: str, frame: Frame, started: Instant) -> Entry:
-        params = self.evaluate(step.params, frame, path, "with") or {}
-        outcome = await self.durable.child(path, FlowCall(flow=step.flow, params=params))
-        if outcome.error is not None:
-            raise Failure(msgspec.structs.replace(outcome.error, step=path), outcome.output, 1)
-        return Entry(path, self.durable.now(), COMPLETED, outcome.output, None, 1, started)
-
-    async def _return(self, step: ReturnStep, path: str, frame: Frame, started: Instant) -> Entry:
-        value = self.evaluate(step.value, frame, path, "return")
-        return Entry(path, self.durable.now(), COMPLETED, value, None, 1, started)
-
-    async def _fail(self, step: FailStep, path: str, frame: Frame, started: Instant) -> Entry:
-        raise Failure(values.failure(self.evaluate(step.error, frame, path, "fail"), path), attempts=1)
+    async def kind(self, step: Step, path: str, frame: Frame, started: Instant) -> Entry:
+        """What the step's kind does, once and without limits."""
+        return await KINDS[type(step)](self, step, path, frame, started)
 
     # --- tools of the kinds --------------------------------------------------------------------------------------
 
-    def _enter(self, path: str, started: Instant) -> Instant:
+    def enter(self, path: str, started: Instant) -> Instant:
         """Note that a step has begun, once; its beginning."""
         known = self.durable.recall(path + "#started") if self.resumed else None
         if known is not None:
@@ -400,20 +409,17 @@ class Interpreter:
         self.durable.record(Entry(path + "#started", started))
         return started
 
-    async def _limited(self, work: Coroutine[Any, Any, Any], path: str, limit: Delay, frame: Frame, what: str) -> Any:
-        """Do the work within a limit of time that is kept in the journal."""
-        known = self.durable.recall(path + "#timeout") if self.resumed else None
-        until = int(known.value) if known else self.durable.now() + self.delay(limit, frame, path, "timeout")
-        if known is None:
-            self.durable.record(Entry(path + "#timeout", self.durable.now(), value=until))
-        over = known is not None and known.status == timeouts.OVER
-        return await timeouts.limited(self.durable, work, path, until, what, over=over)
-
     def delay(self, value: Delay, frame: Frame, path: str, slot: str) -> int:
         """A duration in milliseconds."""
         if isinstance(value, int):
             return value
         return values.as_millis(self.evaluate(value, frame, path, slot), path)
+
+    def number(self, value: Number, frame: Frame, path: str, slot: str) -> int:
+        """A whole number from 1."""
+        if isinstance(value, int):
+            return value
+        return values.as_count(self.evaluate(value, frame, path, slot), path, slot)
 
     def evaluate(self, expr: Expr, frame: Frame, path: str, slot: str, **extra: Any) -> Any:
         """The value of an expression here; what it draws (`now()` …) is recorded under the slot.
@@ -429,23 +435,40 @@ class Interpreter:
             raise Failure(error.info(path or None)) from None
 
     def with_secrets(self, expr: Expr, frame: Frame, path: str) -> tuple[Any, tuple[str, ...]]:
-        """Parameters of an action, and the secret values among them."""
+        """Parameters of an action, and the secret values that may be among them."""
         if "secrets" not in expr.names:
-            return self.evaluate(expr, frame, path, "with"), ()
+            if "approval" in expr.names:
+                return self.evaluate(expr, people.with_links(self, frame), path, "with"), self.secrets.used()
+            hidden = self.secrets.hidden and not expr.names.isdisjoint(_HOLDERS)
+            return self.evaluate(expr, frame, path, "with"), self.secrets.used() if hidden else ()
+        if "approval" in expr.names:
+            frame = people.with_links(self, frame)
         value = self.evaluate(expr, frame, path, "with", secrets=self.secrets)
         return value, self.secrets.used()
 
 
-def _outcome_key(step: Step, path: str) -> str:
+_HOLDERS = ("steps", "vars", "item", "output")
+"""Names behind which an output that is secret can stand."""
+
+
+def outcome_key(step: Step, path: str) -> str:
     """Where a step's outcome stands: what a `set` did is its outcome, unless steps of its own follow."""
     return path + "#set" if type(step) is SetStep and not step.finally_ else path
 
 
-_PERFORM: dict[type[Step], Callable[..., Awaitable[Entry]]] = {
-    BlockStep: Interpreter._block,  # noqa: SLF001 - the table of kinds belongs to the class
-    WaitStep: Interpreter._wait,  # noqa: SLF001
-    EmitStep: Interpreter._emit,  # noqa: SLF001
-    CallStep: Interpreter._call,  # noqa: SLF001
-    ReturnStep: Interpreter._return,  # noqa: SLF001
-    FailStep: Interpreter._fail,  # noqa: SLF001
-}
+def _signal(step: Step, value: Any) -> None:
+    """`return` and `break` end more than themselves."""
+    if type(step) is ReturnStep:
+        raise Returned(value)
+    if type(step) is BreakStep:
+        raise Broke
+
+
+def _was_handled(durable: Durable, path: str) -> bool:
+    """Whether a completed step owes that to its `on_error`."""
+    body = durable.recall(path + "#body")
+    return body is not None and body.status == FAILED
+
+
+Kind = Callable[[Interpreter, Any, str, Frame, Instant], Awaitable[Entry]]
+KINDS: dict[type[Step], Kind] = {**kinds.KINDS, **branches.KINDS, **loops.KINDS, **streams.KINDS, **people.KINDS}

@@ -13,14 +13,15 @@ from typing import Any
 import msgspec
 
 from reactor.model.clock import Instant
-from reactor.model.flow import BlockStep, Flow, Step
-from reactor.model.journal import RESET, ActionCall, Entry, FlowCall, Outcome
+from reactor.model.flow import Branch, Case, Flow, Step
+from reactor.model.journal import ActionCall, Entry, FlowCall, Outcome, StateChange, Wanted, index
 from reactor.model.states import StepStatus
-from reactor.runtime.interpreter import Interpreter
+from reactor.runtime.interpreter import Hands, Interpreter
+from reactor.runtime.kinds import TIMEOUT
 from reactor.runtime.timeouts import OVER
 from reactor.sdk.action import Action
 
-_DECISIONS = ("#body", "#started", "#timeout", "#child", "#timer", "#pause", "#attempt")
+_NO_OUTCOMES = ("#body", "#started", "#timeout", "#child", "#timer", "#pause", "#attempt", "#items", "#event", "#page")
 
 
 class Divergence(msgspec.Struct, frozen=True):
@@ -47,12 +48,7 @@ class ReplayRuntime:
     """
 
     def __init__(self, journal: Sequence[Entry], find: Callable[[str], Action | None]) -> None:
-        self._recorded: dict[str, Entry] = {}
-        for entry in journal:
-            if entry.status == RESET:
-                self._recorded.pop(entry.key, None)
-            else:
-                self._recorded[entry.key] = entry
+        self._recorded = index(journal)
         self._find = find
         self._now: Instant = journal[0].at if journal else 0
         self.evicting = False
@@ -61,8 +57,8 @@ class ReplayRuntime:
         self.diverged: list[Divergence] = []
 
     def recall(self, key: str) -> Entry | None:
-        """Only what was drawn is known beforehand; all else is asked for as it comes."""
-        return self._recorded.get(key) if "#draw." in key else None
+        """What was drawn, and which branches came first, is known beforehand; all else is asked for as it comes."""
+        return self._recorded.get(key) if "#draw." in key or key.endswith("#join") else None
 
     def known(self) -> Sequence[Entry]:
         """See `Durable.known`: a replay begins at the beginning."""
@@ -72,7 +68,7 @@ class ReplayRuntime:
         """Compare an outcome with the record."""
         self.entries.append(entry)
         self.asked.add(entry.key)
-        if any(part in entry.key for part in _DECISIONS) or "#draw." in entry.key:
+        if any(part in entry.key for part in _NO_OUTCOMES) or "#draw." in entry.key:
             return
         before = self._recorded.get(entry.key)
         if before is not None and (before.status, before.value) != (entry.status, entry.value):
@@ -101,9 +97,10 @@ class ReplayRuntime:
         return entry
 
     async def act(self, path: str, call: ActionCall, action: Action, params: Any) -> Outcome:
-        """The recorded outcome; a pure action is done."""
+        """The recorded outcome."""
         del call, params
         entry = self._answer(path)
+        await self._unless_cancelled(entry)
         return Outcome(entry.value, entry.error)
 
     async def sleep(self, path: str, until: Instant) -> None:
@@ -126,7 +123,41 @@ class ReplayRuntime:
         """The recorded outcome."""
         del call
         entry = self._answer(path)
+        await self._unless_cancelled(entry)
         return Outcome(entry.value, entry.error)
+
+    async def _unless_cancelled(self, entry: Entry) -> None:
+        """What was cancelled then does not end by itself now."""
+        if entry.status == StepStatus.CANCELLED:
+            await asyncio.get_running_loop().create_future()
+
+    async def receive(self, path: str, wanted: Wanted, until: Instant | None) -> dict[str, Any] | None:
+        """The event that the step took then, or None when none came in time."""
+        late = self._recorded.get(path + "#event")
+        if late is not None and late.status == TIMEOUT:
+            self._now = max(self._now, until or 0)
+            return None
+        made = [e for e in self.entries if e.key.startswith(path + "#decision.")]
+        decision = self._recorded.get(f"{path}#decision.{len(made)}")
+        if decision is not None:
+            self._now = max(self._now, decision.at)
+            data = {name: decision.value[name] for name in ("by", "decision", "form")}
+            return {"id": decision.value["id"], "time": decision.value["at"], "subject": wanted.key, "data": data}
+        if wanted.key is not None and until is not None:
+            self._now = max(self._now, until)
+            return None
+        entry = self._answer(path)
+        await self._unless_cancelled(entry)
+        return entry.value if isinstance(entry.value, dict) else {"id": ""}
+
+    async def state(self, path: str, change: StateChange) -> Any:
+        """The recorded answer."""
+        del change
+        return self._answer(path).value
+
+    async def turn(self) -> None:
+        """Others get the loop."""
+        await asyncio.sleep(0)
 
     async def pause(self, path: str, reason: str) -> None:
         """People are not asked twice."""
@@ -134,14 +165,14 @@ class ReplayRuntime:
 
     async def compare(self, flow: Flow, *, event: dict[str, Any] | None, inputs: Any = None) -> list[Divergence]:
         """Where this version would take another path than the record."""
-        flow = msgspec.structs.replace(flow, steps=_unshaped(flow.steps), on_failure=_unshaped(flow.on_failure))
+        flow = unshaped(flow)
         interpreter = Interpreter(
             flow,
             self,
             event=event,
             run={"id": "run_replay", "started_at": "", "version": flow.version},
             inputs=inputs,
-            secret=lambda name: f"<{name}>",
+            hands=Hands(secret=lambda name: f"<{name}>"),
         )
         task = asyncio.get_running_loop().create_task(interpreter.run())
         try:
@@ -153,15 +184,26 @@ class ReplayRuntime:
         return self.diverged
 
 
-def _unshaped(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Steps without `output:`: what the record holds is shaped already."""
-    return tuple(
-        msgspec.structs.replace(
-            step,
-            output=None,
-            on_error=_unshaped(step.on_error),
-            finally_=_unshaped(step.finally_),
-            **({"steps": _unshaped(step.steps)} if isinstance(step, BlockStep) else {}),
-        )
-        for step in steps
-    )
+def unshaped(flow: Flow) -> Flow:
+    """The flow without `output:` on its steps: what the record holds is shaped already."""
+    bare: Flow = _unshaped(flow)
+    return bare
+
+
+def _unshaped(value: Any) -> Any:
+    """Steps wherever they stand in the model: in lists, branches, cases and other steps."""
+    if isinstance(value, tuple):
+        return tuple(_unshaped(item) for item in value)
+    if not isinstance(value, _HOLDERS):
+        return value
+    changes = {}
+    for name in value.__struct_fields__:
+        inner = getattr(value, name)
+        if isinstance(inner, (tuple, *_HOLDERS)):
+            changes[name] = _unshaped(inner)
+    if isinstance(value, Step):
+        changes["output"] = None
+    return msgspec.structs.replace(value, **changes)
+
+
+_HOLDERS = (Flow, Step, Branch, Case)

@@ -49,6 +49,19 @@ class Secrets(dict[str, str]):
     def __init__(self, read: Callable[[str], str | None]) -> None:
         super().__init__()
         self._read = read
+        self.hidden: set[str] = set()
+        """Texts out of secret outputs, and one-time links."""
+
+    def hide(self, value: Any) -> None:
+        """Whatever text is in this value is a secret from now on."""
+        if isinstance(value, str):
+            self.hidden.add(value)
+        elif isinstance(value, dict):
+            for item in value.values():
+                self.hide(item)
+        elif isinstance(value, list):
+            for item in value:
+                self.hide(item)
 
     def __missing__(self, name: str) -> str:
         value = self._read(name)
@@ -58,8 +71,8 @@ class Secrets(dict[str, str]):
         return value
 
     def used(self) -> tuple[str, ...]:
-        """The values read so far, longest first so that one inside another is masked whole."""
-        return tuple(sorted((v for v in self.values() if v), key=len, reverse=True))
+        """The values read so far and the hidden ones, longest first so that one inside another is masked whole."""
+        return tuple(sorted({v for v in (*self.values(), *self.hidden) if v}, key=len, reverse=True))
 
 
 def mask(value: Any, secrets: tuple[str, ...]) -> Any:

@@ -18,8 +18,12 @@ class Failure(Exception):
 
 
 class Returned(Exception):
-    """A `return` step was reached."""
+    """A `return` step was reached: the nearest branch, iteration or run ends."""
 
     def __init__(self, value: Any) -> None:
         super().__init__()
         self.value = value
+
+
+class Broke(Exception):
+    """A `break` step was reached: the nearest loop ends."""

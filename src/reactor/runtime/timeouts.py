@@ -5,7 +5,7 @@ own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
 
 from reactor.model.clock import Instant
@@ -34,13 +34,13 @@ async def limited(
     task = asyncio.ensure_future(work)
     error = ErrorInfo("timeout", f"{what} took longer than its timeout", path or None)
     if over and _unwinding(durable, path):
-        await _settle(task)
+        await settle(task)
         if durable.evicting:
             raise asyncio.CancelledError
         raise Failure(error)
     timer = asyncio.ensure_future(durable.sleep(path + "#timeout", until))
     try:
-        await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([task, timer], return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
         timer.result()
@@ -53,22 +53,59 @@ async def limited(
 
 
 def _unwinding(durable: Durable, path: str) -> bool:
-    below = path + "." if path else ""
-    return any(e.status == StepStatus.CANCELLED and e.key.startswith(below) and e.key for e in durable.known())
+    """Whether something below was cancelled after the time was up (a join cancels its losers at any time)."""
+    below = (path + ".", path + "[") if path else ""
+    known = durable.known()
+    up = max((n for n, e in enumerate(known) if e.key == path + "#timeout" and e.status == OVER), default=len(known))
+    return any(e.status == StepStatus.CANCELLED and e.key and e.key.startswith(below) for e in known[up:])
 
 
-async def _settle(task: asyncio.Future[Any]) -> None:
-    """Wait for the end, whatever it is; take the task along when we are cancelled ourselves."""
+def is_unwinding(durable: Durable, path: str) -> bool:
+    """Whether something below a loser was being cancelled when the process died."""
+    below = (path + ".", path + "[")
+    return any(e.status == StepStatus.CANCELLED and e.key.startswith(below) for e in durable.known())
+
+
+async def settle(work: Awaitable[Any]) -> None:
+    """Wait for the end, whatever it is; take the work along when we are cancelled ourselves."""
+    task = asyncio.ensure_future(work)
     try:
-        await asyncio.wait({task})
+        await asyncio.wait([task])
     finally:
         await stop(task)
+
+
+async def stop_all(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancel all of them at once, and wait until they have unwound; their ends are of no interest any more."""
+    pending = [task for task in tasks if not task.done()]
+    for task in pending:
+        task.cancel()
+    try:
+        if pending:
+            await asyncio.wait(pending)
+    finally:
+        # Cancelled ourselves meanwhile: they must not outlive us.
+        for task in tasks:
+            await stop(task)
+
+
+async def first(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Wait until one of them is done.
+
+    Raises:
+        asyncio.CancelledError: one was cancelled from inside: somebody cancels the run.
+        BaseException: what one of them has raised.
+    """
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        if task.done():
+            task.result()
 
 
 async def stop(task: asyncio.Future[Any]) -> None:
     """Cancel and wait until it has unwound; its own end is of no interest any more."""
     if not task.done():
         task.cancel()
-        await asyncio.wait({task})
+        await asyncio.wait([task])
     if not task.cancelled():
         task.exception()

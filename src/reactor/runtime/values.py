@@ -9,7 +9,7 @@ from typing import Any
 from reactor.model import durations
 from reactor.model.clock import Instant, from_iso
 from reactor.model.errors import ErrorInfo, PermanentError
-from reactor.model.journal import Entry
+from reactor.model.journal import Entry, StateChange
 from reactor.runtime.durable import Durable
 
 _END = 253_402_300_800
@@ -72,6 +72,21 @@ def as_millis(value: Any, path: str) -> int:
         raise PermanentError("expression", f"{path}: {error}") from None
 
 
+def as_count(value: Any, path: str, slot: str) -> int:
+    """A whole number from 1 that an expression gave.
+
+    Raises:
+        PermanentError: it is none.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise PermanentError("expression", f"{path}: `{slot}` takes a whole number from 1, not {str(value)[:60]!r}")
+    return value
+
+
 def as_instant(value: Any, path: str) -> Instant:
     """A point in time that an expression gave: a datetime, ISO 8601 text, or seconds since 1970.
 
@@ -98,3 +113,23 @@ def failure(value: Any, path: str) -> ErrorInfo:
         kind, message = str(value.get("kind") or "failed"), str(value.get("message") or value.get("kind") or "failed")
         return ErrorInfo(kind, message, path, value.get("data"), retryable=False)
     return ErrorInfo("failed", str(value), path, retryable=False)
+
+
+def changed(state: dict[str, Any], change: StateChange) -> Any:
+    """Carry out one change of a flow's state; the value after it.
+
+    Raises:
+        PermanentError: kind `input`: `add` to something that is no number.
+    """
+    if change.op == "delete":
+        state.pop(change.key, None)
+        return None
+    if change.op == "add":
+        before = state.get(change.key, 0)
+        for value in (before, change.value):
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise PermanentError("input", f"state {change.key!r}: `add` takes numbers, not {str(value)[:60]!r}")
+        state[change.key] = before + change.value
+    else:
+        state[change.key] = change.value
+    return state[change.key]

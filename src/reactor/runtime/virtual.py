@@ -13,14 +13,18 @@ import itertools
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from reactor.language.expressions import to_json_value
 from reactor.model.clock import Instant
 from reactor.model.errors import ErrorInfo, StepError
 from reactor.model.flow import Flow
-from reactor.model.journal import ActionCall, Entry, FlowCall, Outcome
-from reactor.runtime.interpreter import Interpreter, RunEnd
+from reactor.model.journal import RESET, ActionCall, Entry, FlowCall, Outcome, StateChange, Wanted, forget, index
+from reactor.routing.patterns import fits
+from reactor.runtime import values
+from reactor.runtime.interpreter import Hands, Interpreter, RunEnd
+from reactor.runtime.signals import Failure
 from reactor.sdk.action import Action, ActionContext, Effect
 
 Mock = Callable[[str, ActionCall, Any], Outcome | Awaitable[Outcome]]
@@ -54,10 +58,22 @@ class VirtualClock:
         self._now = max(self._now, instant)
 
 
+def _is_wanted(wanted: Wanted, event: dict[str, Any]) -> bool:
+    """Whether this event is one that a step waits for; an error in its condition is a no."""
+    if not fits(wanted.type, event["type"]) or (wanted.key is not None and wanted.key != event.get("subject")):
+        return False
+    if wanted.source is not None and not fnmatchcase(event.get("source") or "", wanted.source):
+        return False
+    try:
+        return wanted.accept(event)
+    except Failure:
+        return False
+
+
 class VirtualRuntime:
     """A `Durable` in memory. `committed` is what is on disk; what is recorded after it is lost in a crash."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a test says what it needs
         self,
         *,
         actions: Mapping[str, Action],
@@ -67,8 +83,11 @@ class VirtualRuntime:
         child: Callable[[FlowCall], Outcome] | None = None,
         seed: int = 0,
         crash_at: int | None = None,
+        inbox: Sequence[tuple[Instant, dict[str, Any]]] = (),
+        state: dict[str, Any] | None = None,
     ) -> None:
-        """`crash_at`: die at the n-th border (from 1), before it does anything; even numbers after an effect, before
+        """`inbox`: events (views) with the time when each arrives. `state`: the flow's durable state.
+        `crash_at`: die at the n-th border (from 1), before it does anything; even numbers after an effect, before
         its commit.
         """
         self.actions = actions
@@ -89,7 +108,14 @@ class VirtualRuntime:
         self._random = random.Random(seed)  # noqa: S311 - tests want the same every time
         self._timers: list[tuple[Instant, int, asyncio.Future[None]]] = []
         self._count = itertools.count()
-        self._index: dict[str, Entry] = {entry.key: entry for entry in journal}
+        self.inbox: list[dict[str, Any]] = []
+        """Events that have arrived."""
+        self.state_: dict[str, Any] = state if state is not None else {}
+        """The state as it is now; `committed_state` is what a crash leaves of it."""
+        self.committed_state = dict(self.state_)
+        self._waiters: list[tuple[Wanted, asyncio.Future[dict[str, Any]]]] = []
+        self._coming = sorted(inbox, key=lambda one: one[0], reverse=True)
+        self._index = index(journal)
         self._known = list(journal)
         self._progress = 0
 
@@ -105,6 +131,8 @@ class VirtualRuntime:
         """See `Durable.record`."""
         self._progress += 1
         self.fresh.append(entry)
+        if entry.status == RESET:
+            forget(self._index, entry)
 
     def now(self) -> Instant:
         """See `Durable.now`."""
@@ -126,6 +154,7 @@ class VirtualRuntime:
             return
         self.committed.extend(self.fresh)
         self.fresh = []
+        self.committed_state = dict(self.state_)
 
     def _border(self) -> None:
         self._progress += 1
@@ -195,9 +224,60 @@ class VirtualRuntime:
         self.record(Entry(path + "#child", self.now(), value=0))
         self.commit()
         self.called.append(path)
+        if not call.wait:
+            return Outcome({"run_id": f"run_test.{path}"})
         if self._child is None:
             return Outcome(error=ErrorInfo("call", f"flow {call.flow!r} is not mocked", retryable=False))
         return self._child(call)
+
+    async def receive(self, path: str, wanted: Wanted, until: Instant | None) -> dict[str, Any] | None:
+        """See `Durable.receive`."""
+        del path
+        self._border()
+        self.commit()
+        self._arrive()
+        for event in self.inbox:
+            if _is_wanted(wanted, event):
+                return event
+        if until is not None and until <= self.clock.now():
+            return None
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        timer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter = (wanted, future)
+        either: list[asyncio.Future[Any]] = [future, timer]
+        self._waiters.append(waiter)
+        if until is not None:
+            heapq.heappush(self._timers, (until, next(self._count), timer))
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            self._waiters.remove(waiter)
+        self._progress += 1
+        return future.result() if future.done() else None
+
+    def deliver(self, event: dict[str, Any]) -> None:
+        """An event (its view) arrives now."""
+        self.inbox.append(event)
+        for wanted, future in self._waiters:
+            if not future.done() and _is_wanted(wanted, event):
+                future.set_result(event)
+
+    def _arrive(self) -> None:
+        while self._coming and self._coming[-1][0] <= self.clock.now():
+            self.deliver(self._coming.pop()[1])
+
+    async def state(self, path: str, change: StateChange) -> Any:
+        """See `Durable.state`."""
+        del path
+        self._border()
+        return values.changed(self.state_, change)
+
+    async def turn(self) -> None:
+        """See `Durable.turn`."""
+        self._border()
+        await asyncio.sleep(0)
+        self._progress += 1
 
     async def pause(self, path: str, reason: str) -> None:
         """See `Durable.pause`."""
@@ -225,7 +305,7 @@ class VirtualRuntime:
             event=event,
             run={"id": "run_test", "started_at": "", "version": flow.version},
             inputs=inputs,
-            secret=secret,
+            hands=Hands(secret=secret, state=self.state_),
         )
         task = asyncio.get_running_loop().create_task(interpreter.run())
         try:
@@ -255,6 +335,10 @@ class VirtualRuntime:
     def _jump(self) -> None:
         while self._timers and self._timers[0][2].done():
             heapq.heappop(self._timers)
+        if self._coming and (not self._timers or self._coming[-1][0] <= self._timers[0][0]):
+            self.clock.set(self._coming[-1][0])
+            self._arrive()
+            return
         if not self._timers:
             raise Stuck("nothing moves and no timer is set")
         until = self._timers[0][0]

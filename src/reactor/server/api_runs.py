@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 
 from reactor.engine import views
-from reactor.engine.live import index
 from reactor.model import ids
 from reactor.model.clock import to_iso
 from reactor.model.errors import InvalidError, NotFoundError
-from reactor.model.journal import Entry, Run
+from reactor.model.journal import Entry, Run, index
 from reactor.model.states import RunStatus
 from reactor.server import shapes
 from reactor.server.problems import Problem

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from reactor.language.lists import Call
 from reactor.language.loader import Loaded, load
 from reactor.language.problems import Problem, closest, errors, in_order, listed
 from reactor.language.source import MAX_BYTES
-from reactor.language.steps import Call
 from reactor.model.flow import Flow
 from reactor.sdk import Catalog
 

@@ -9,20 +9,24 @@ from typing import Any
 
 import msgspec
 
-from reactor.language import shapes, triggers
-from reactor.language.keys import FLOW, FLOW_KEYS
+from reactor.language import control, shapes, triggers
+from reactor.language.cases import read_cases
+from reactor.language.keys import CONTROL_KEYS, FLOW, FLOW_KEYS
+from reactor.language.lists import Call
 from reactor.language.names import EVENT_NAMES, LEGACY_NAMES, ONLY_EVENT, RUN_NAMES, SETTING_NAMES, Scope, StepNames
 from reactor.language.problems import Problem, errors, in_order
 from reactor.language.reading import Reader
 from reactor.language.source import Mapping, Node, Scalar, Source
-from reactor.language.steps import Call, Steps
+from reactor.language.steps import Steps
 from reactor.language.yaml_events import read
 from reactor.model.flow import Flow
 from reactor.sdk import Catalog
 
 _FIELDS = {"if": "if_", "on": "triggers", "workflow": "steps"}
-_LAST = ("outputs", "on_failure")
+_LAST = ("outputs", "on_failure", "on_cancel")
 """Read when all steps are known."""
+_CONTROL = frozenset(key.name for key in CONTROL_KEYS)
+_ENDED = "`undo` cannot stand here: when these steps run, everything is undone already; take it out"
 
 
 class Loaded(msgspec.Struct):
@@ -58,16 +62,19 @@ def load(text: str | bytes, *, file: str | None = None, catalog: Catalog) -> Loa
     loading = _Loading(Reader(source, catalog, legacy="workflow" in root), root)
     fields = loading.fields()
     loading.reader.check_vars()
-    problems = in_order([*document.problems, *loading.reader.problems])
     flow = None
-    if not errors(problems):
+    if not errors([*document.problems, *loading.reader.problems]):
         flow = Flow(source=source.text, digest=digest(root), file=file, legacy=loading.reader.legacy, **fields)
+    if "tests" in root:
+        flow = loading.tested(flow)
+    problems = in_order([*document.problems, *loading.reader.problems])
     return Loaded(flow, problems, source, fields.get("name"), root.get("name") or root, tuple(loading.steps.calls))
 
 
 def digest(root: Node) -> str:
-    """SHA-256 of the content: comments, blanks, quotes and anchors do not make another version."""
-    return hashlib.sha256(msgspec.json.encode(root.plain)).hexdigest()
+    """SHA-256 of the content: comments, blanks, quotes, anchors and tests do not make another version."""
+    plain = root.without("tests").plain if isinstance(root, Mapping) else root.plain
+    return hashlib.sha256(msgspec.json.encode(plain)).hexdigest()
 
 
 class _Loading:
@@ -78,6 +85,8 @@ class _Loading:
         self.root = root
         self.steps = Steps(reader)
         names = RUN_NAMES | LEGACY_NAMES if reader.legacy else RUN_NAMES
+        if "batch" in root:
+            names |= {"events"}
         self.scope = Scope(names=names, steps=StepNames())
 
     def fields(self) -> dict[str, Any]:
@@ -89,15 +98,23 @@ class _Loading:
             key = FLOW.get(name)
             if key is None:
                 self.reader.unknown(self.root.keys[name], FLOW_KEYS, "a flow")
-            elif key.later:
-                self.reader.later(self.root.keys[name])
-            elif name not in ("name", "inputs", *_LAST):
+            elif name not in ("name", "inputs", "tests", *_LAST) and name not in _CONTROL:
                 found[_FIELDS.get(name, name)] = self._value(name, node, found["name"] or "flow")
         for name in _LAST:
             if name in self.root:
                 found[name] = self._value(name, self.root.entries[name], "")
         self._need_steps()
+        found["control"] = control.read(self.reader, self.root)
         return {name: value for name, value in found.items() if value is not None}
+
+    def tested(self, flow: Flow | None) -> Flow | None:
+        """The flow with its tests; None when one of them is wrong."""
+        node = self.root.entries["tests"]
+        told = len(errors(self.reader.problems))
+        read_cases(self.reader, node, flow)
+        if flow is None or len(errors(self.reader.problems)) > told:
+            return None
+        return msgspec.structs.replace(flow, tests=tuple(node.plain))
 
     def _inputs(self, found: dict[str, Any]) -> None:
         node = self.root.get("inputs")
@@ -138,7 +155,7 @@ class _Loading:
     def _value(self, name: str, node: Node, flow: str) -> Any:
         if name == "on" and not (isinstance(node, Scalar) and node.value is None):
             return triggers.read(self.reader, node, flow)
-        if name in ("steps", "workflow", "on_failure"):
+        if name in ("steps", "workflow", "on_failure", "on_cancel"):
             return self._list(name, node)
         return shapes.read(self.reader, node, FLOW[name], self._scope_of(name), "")
 
@@ -147,8 +164,9 @@ class _Loading:
             message = f"`{name}` has no steps; write a step below it, such as `- action: log.info`"
             self.reader.report("no-value", message, self.root.keys[name])
             return ()
-        if name == "on_failure":
-            return self.steps.read(node, self.scope.plus("error"), "on_failure")[0]
+        if name in ("on_failure", "on_cancel"):
+            scope = self.scope.plus(*(("error",) if name == "on_failure" else ())).where(no_undo=_ENDED, guarded=True)
+            return self.steps.read(node, scope, name)[0]
         steps, names = self.steps.read(node, self.scope, "")
         self.scope = self.scope.inside(names)
         return steps

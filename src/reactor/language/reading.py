@@ -23,6 +23,7 @@ from reactor.language.keys import LATER, Key
 from reactor.language.names import Finding, Scope
 from reactor.language.problems import Problem, closest, listed, shown
 from reactor.language.source import Mapping, Node, Scalar, Sequence, Source, scalars
+from reactor.model.flow import Step
 from reactor.sdk import Catalog
 
 _LOOKS_LIKE = re.compile(r"(?:event|steps|vars|inputs|run|flow|env)(?:\.[A-Za-z_][\w-]*|\[[^\]]+\])+")
@@ -39,6 +40,8 @@ class Reader:
         self.problems: list[Problem] = []
         self.set_names: set[str] = set()
         """Names that `vars` and `set` steps give."""
+        self.steps: Callable[[Node, Scope, str], tuple[Step, ...]] = lambda _node, _scope, _where: ()
+        """Reads a list of steps that stands inside a step; set by what reads steps."""
         self._var_uses: list[tuple[Scalar, Reference, Finding | None]] = []
 
     # --- problems ------------------------------------------------------------------------------------------------

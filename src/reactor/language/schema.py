@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,6 +20,7 @@ from reactor.language.keys import (
     VERBS,
     Key,
 )
+from reactor.language.shapes import STATE_OPS
 from reactor.sdk import Action, Catalog, Trigger
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -100,6 +102,36 @@ def _always(schema: Schema) -> Callable[[Key], Schema]:
     return lambda _key: schema
 
 
+def _one_or_list(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "array", "minItems": 1, "items": schema}]}
+
+
+def _timed(key: Key) -> Schema:
+    """`on_timeout` wants a `timeout`."""
+    return {**_map(key), "dependentRequired": {"on_timeout": ["timeout"]}}
+
+
+def _case(key: Key) -> Schema:
+    """`{if, steps}`, or `{else}` alone."""
+    properties = {inner.name: _property(inner) for inner in key.shape.keys}
+    alone = {"else": properties.pop("else")}
+    forms = ((properties, ["if", "steps"]), (alone, ["else"]))
+    return {
+        "anyOf": [
+            {"type": "object", "properties": given, "required": required, "additionalProperties": False}
+            for given, required in forms
+        ]
+    }
+
+
+def _answer(key: Key) -> Schema:
+    """One of `output`, `error` and `outputs`."""
+    several = [{"required": list(pair)} for pair in itertools.combinations(("output", "error", "outputs"), 2)]
+    return {**_map(key), "minProperties": 1, "not": {"anyOf": several}}
+
+
+_ONE: Schema = {"minProperties": 1, "maxProperties": 1}
+_PERSON: Schema = {"type": "string", "pattern": r"\S"}
 _TEXT: Schema = {"type": ["string", "number"]}
 _SHAPES: dict[str, Callable[[Key], Schema]] = {
     "any": _always({}),
@@ -135,6 +167,49 @@ _SHAPES: dict[str, Callable[[Key], Schema]] = {
         }
     ),
     "steps": _always(_ref("steps")),
+    "count": lambda key: {"anyOf": [_bounds("integer")(key), _ref("template")]},
+    "true": _always({"const": True}),
+    "as": _always({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}),
+    "items": _always({"type": ["string", "array", "object"], "minItems": 1, "minProperties": 1, "minLength": 1}),
+    "loop": _always({"type": ["string", "boolean"]}),
+    "branches": _always(
+        {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": f"^{STEP_NAME}$"},
+            "additionalProperties": _ref("steps"),
+        }
+    ),
+    "join": lambda key: {"anyOf": [{"enum": list(key.shape.words)}, {**_map(key), **_ONE}]},
+    "parallel": lambda key: {"anyOf": [{"const": True}, _map(key)]},
+    "cases": lambda key: {"type": "array", "minItems": 1, "items": _case(key)},
+    "wait_for": lambda key: {"anyOf": [{"type": "string", "minLength": 1}, _timed(key)]},
+    "approve": _timed,
+    "people": _always({"anyOf": [_PERSON, {"type": "array", "minItems": 1, "items": _PERSON}]}),
+    "on_timeout": lambda key: {"anyOf": [{"enum": list(key.shape.words)}, _ref("steps")]},
+    "escalations": lambda key: _one_or_list(_map(key)),
+    "state": lambda key: {**_map(key), "oneOf": [{"required": [op]} for op in STATE_OPS]},
+    "undo": _always({"anyOf": [_ref("step"), _ref("steps")]}),
+    "control": _map,
+    "singleton": lambda key: {"anyOf": [_map(key), {"type": "string"}]},
+    "concurrency": lambda key: {"anyOf": [_map(key), _SHAPES["whole"](key.shape.keys[0])]},
+    "priority": _always({"type": ["string", "number"]}),
+    "tests": lambda key: {"type": "array", "minItems": 1, "items": _map(key)},
+    "plain": _always({}),
+    "plain_map": _always({"type": "object"}),
+    "plain_list": _always({"type": "array", "minItems": 1}),
+    "event_type": _always({"type": "string", "pattern": r"^[\w-]+(\.[\w-]+)*$"}),
+    "time": _always({"type": "string"}),
+    "step_path": _always({"type": "string"}),
+    "places": _always({"type": "array", "items": {"type": "string"}}),
+    "by_place": lambda key: {
+        "type": "object",
+        "additionalProperties": {"enum": list(key.shape.words)} if key.shape.words else True,
+    },
+    "map": _map,
+    "maps": lambda key: {"type": "array", "items": _map(key)},
+    "failure": lambda key: {"anyOf": [{"type": "string", "minLength": 1}, {**_map(key), "minProperties": 1}]},
+    "mocks": lambda key: {"type": "object", "additionalProperties": _one_or_list(_answer(key))},
     "triggers": _always({"anyOf": [_ref("trigger"), {"type": "array", "minItems": 1, "items": _ref("trigger")}]}),
     "retry": lambda key: {"anyOf": [_map(key), {"type": "integer", "minimum": 1}, {"const": "none"}]},
     "dedupe": _map,
@@ -217,32 +292,50 @@ def _or_template(schema: Schema) -> Schema:
 
 
 def _step(catalog: Catalog, params: dict[type, Schema]) -> Schema:
-    able = [verb for verb in VERBS if not verb.later]
     properties = {key.name: _property(key) for key in (*STEP_KEYS, *VERBS)}
     properties["action"] = {**properties["action"], "enum": sorted(catalog.actions)}
-    properties["with"] = {"type": ["object", "null"]}
-    others = [name for name in (verb.name for verb in able) if name != "action"]
     rules: list[Schema] = [_for_action(action, params[action.params]) for action in catalog.actions.values()]
-    call = {"required": ["call"]}
-    properties["wait"] = {
-        "description": properties["wait"]["description"],
-        "anyOf": [properties["wait"], {"const": True}],
-    }
-    beside = {"properties": {"wait": {"const": True}}}
-    rules.append({"if": call, "then": beside, "else": {"properties": {"wait": {"not": {"type": "boolean"}}}}})
-    rules.append({"if": {"anyOf": [{"required": ["action"]}, call]}, "else": {"properties": {"with": False}}})
+    # Beside `call` it says whether to wait, else how long.
+    wait = properties.pop("wait")
+    properties["wait"] = {"description": wait["description"]}
+    rules.append({"if": {"required": ["call"]}, "else": {"properties": {"wait": wait}}})
     return {
         "type": "object",
         "properties": properties,
-        "allOf": rules,
-        "oneOf": [
-            {"required": ["action"]},
-            *({"required": [name]} for name in others if name not in ("call", "wait")),
-            call,
-            {"required": ["wait"], "not": call},
-        ],
+        "allOf": [*rules, *(_for_verb(verb) for verb in VERBS if verb.takes)],
+        "oneOf": [_only(verb) for verb in VERBS],
         "unevaluatedProperties": False,
     }
+
+
+def _only(verb: Key) -> Schema:
+    """The step has this verb, and none that owns its name (`wait` beside `call` is no verb)."""
+    owners = [{"required": [other.name]} for other in VERBS if verb.name in other.takes]
+    return {"required": [verb.name], **({"not": {"anyOf": owners}} if owners else {})}
+
+
+_CALL_KEYS: Schema = {
+    "with": {"type": ["object", "null"]},
+    "version": {"type": "integer", "minimum": 1},
+    "wait": {"type": "boolean"},
+}
+
+
+def _for_verb(verb: Key) -> Schema:
+    """What may stand beside a verb."""
+    inner = {key.name: _property(key) for key in verb.shape.keys if key.name in verb.takes}
+    if verb.name == "parallel":
+        inner["steps"] = _ref("steps")
+        # Beside a map there is nothing; `true` needs its steps.
+        short = {"properties": {"parallel": {"const": True}}}
+        then: Schema = {"if": short, "then": {"properties": inner, "required": ["steps"]}}
+    elif verb.name == "call":
+        then = {"properties": _CALL_KEYS}
+    elif verb.name == "action":
+        then = {"properties": {"with": {"type": ["object", "null"]}}}
+    else:
+        then = {"properties": inner, "required": ["steps"]}
+    return {"if": {"required": [verb.name]}, "then": then}
 
 
 def _for_action(action: Action, schema: Schema) -> Schema:

@@ -11,19 +11,21 @@ import msgspec
 
 from reactor.language.expressions import Compiled, is_template
 from reactor.language.inputs import check_schema
-from reactor.language.keys import NAME, Key, Shape
+from reactor.language.key import NAME, Key, Shape
 from reactor.language.names import Scope
 from reactor.language.problems import closest, listed, shown
 from reactor.language.reading import Reader
 from reactor.language.source import Mapping, Node, Scalar, Sequence, scalars
 from reactor.model import durations
 from reactor.model.clock import from_iso
-from reactor.model.flow import Dedupe, Delay, Retry
+from reactor.model.event import RESERVED
+from reactor.model.flow import Dedupe, Delay, Number, Retry
 
-_NULL_MEANS_SOMETHING = frozenset({"result", "value"})
+_NULL_MEANS_SOMETHING = frozenset({"result", "value", "plain"})
 _FILLED = re.compile(r"\{\{\s*(?:secrets|env)\.[A-Za-z_][A-Za-z0-9_-]*\s*\}\}")
 """As `engine.connections` fills it in."""
 _VAR_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+STATE_OPS = ("set", "add", "delete")
 _LONG_PAUSE = 60_000
 _HOUR = 3_600_000
 # JSON Schema 2020-12.
@@ -108,6 +110,21 @@ def _number(reader: Reader, node: Node, key: Key, _scope: Scope, _where: str) ->
 def _whole(reader: Reader, node: Node, key: Key, _scope: Scope, _where: str) -> int | None:
     value = _bounded(reader, node, key, int, "a whole number")
     return None if value is None else int(value)
+
+
+def _count(reader: Reader, node: Node, key: Key, scope: Scope, where: str) -> Number | None:
+    """A whole number, or a template that gives one."""
+    if isinstance(node, Scalar) and isinstance(node.value, str) and is_template(node.text):
+        return reader.value(node, scope, where)
+    return _whole(reader, node, key, scope, where)
+
+
+def _true(reader: Reader, node: Node, key: Key, _scope: Scope, _where: str) -> bool | None:
+    """`true`, which is all that can be said."""
+    if isinstance(node, Scalar) and node.value is True:
+        return True
+    reader.wrong(node, key.name, "true, and nothing else: leave the key out if it is not meant", allowed=("true",))
+    return None
 
 
 def _bounded(reader: Reader, node: Node, key: Key, kinds: type | tuple[type, ...], what: str) -> float | None:
@@ -269,7 +286,18 @@ def _names(reader: Reader, node: Node, key: Key, scope: Scope, where: str) -> Co
 
 
 def _emit(reader: Reader, node: Node, key: Key, scope: Scope, where: str) -> Compiled | None:
-    parts = read_map(reader, node, key.shape.keys, scope, where, "emit")
+    parts = _parts(reader, node, key, scope, where)
+    given = node.get("type") if isinstance(node, Mapping) else None
+    if isinstance(given, Scalar) and given.text.startswith(RESERVED):
+        message = f"types that begin with `{RESERVED}` are told by Reactor itself; call the event otherwise"
+        reader.report("reserved", message, given)
+        return None
+    return parts
+
+
+def _parts(reader: Reader, node: Node, key: Key, scope: Scope, where: str) -> Compiled | None:
+    """A map of compiled values, complete."""
+    parts = read_map(reader, node, key.shape.keys, scope, where, key.name)
     if parts is None or not isinstance(node, Mapping) or len(parts) < len(node.entries):
         return None
     return reader.assembled(parts, node, scope, where)
@@ -281,7 +309,27 @@ def _fail(reader: Reader, node: Node, key: Key, scope: Scope, where: str) -> Com
     if not isinstance(node, Mapping) or not node.entries:
         reader.wrong(node, key.name, "a text, or a map with `kind`, `message` and `data`")
         return None
-    return _emit(reader, node, msgspec.structs.replace(key, name="fail"), scope, where)
+    return _parts(reader, node, key, scope, where)
+
+
+def _state(reader: Reader, node: Node, key: Key, scope: Scope, where: str) -> dict[str, Any] | None:
+    """The fields of a `StateStep`."""
+    values = read_map(reader, node, key.shape.keys, scope, where, "state")
+    if values is None or not isinstance(node, Mapping):
+        return None
+    given = [name for name in STATE_OPS if name in node]
+    if len(given) != 1:
+        told = f"this has {listed(given)}" if given else "this has none"
+        message = f"`state` makes one change, one of {listed(STATE_OPS)}; {told}"
+        reader.report("several-keys" if given else "missing-key", message, node.keys[given[1]] if given else node)
+        return None
+    at = node.get("key")
+    if isinstance(at, Scalar) and at.value is not None and not at.text.strip():
+        reader.report("no-value", "the `key` is empty; write for example `key: count`", at)
+    if values.get("key") is None or values.get(given[0]) is None:
+        return None
+    fields = {"key": values["key"], "op": given[0]}
+    return fields if given[0] == "delete" else {**fields, "value": values[given[0]]}
 
 
 # --- small maps --------------------------------------------------------------------------------------------------
@@ -343,7 +391,7 @@ def _schema(reader: Reader, node: Node, key: Key, _scope: Scope, _where: str) ->
         return None
     unknown = [name for name in node.entries if name not in _SCHEMA_WORDS]
     if node.entries and len(unknown) == len(node.entries):
-        message = "`inputs` is a JSON Schema and this has none of its words; put the names under `properties:`"
+        message = f"`{key.name}` is a JSON Schema and this has none of its words; put the names under `properties:`"
         reader.report("schema", message, node, suggestion="properties")
         return None
     for name in unknown:
@@ -352,7 +400,7 @@ def _schema(reader: Reader, node: Node, key: Key, _scope: Scope, _where: str) ->
         reader.warn("schema", f"`{shown(name)}` is no word of JSON Schema{hint}", node.keys[name], suggestion=meant)
     wrong = check_schema(node.plain)
     if wrong is not None:
-        reader.report("schema", f"`inputs` is no JSON Schema: {wrong}", node)
+        reader.report("schema", f"`{key.name}` is no JSON Schema: {wrong}", node)
         return None
     return node.plain
 
@@ -396,6 +444,8 @@ READERS: dict[str, Read] = {
     "flag": _flag,
     "number": _number,
     "whole": _whole,
+    "count": _count,
+    "true": _true,
     "word": _word,
     "texts": _texts,
     "labels": _labels,
@@ -411,10 +461,13 @@ READERS: dict[str, Read] = {
     "names": _names,
     "emit": _emit,
     "fail": _fail,
+    "state": _state,
     "retry": _retry,
     "dedupe": _dedupe,
     "wait": _wait,
     "schema": _schema,
     "connections": _connections,
 }
-"""`steps`, `triggers`, `action`, `flow_name` and `step_name` are read by `steps`, `triggers` and `loader`."""
+"""`people`, `control`, `cases` and `orchestration` add theirs; `triggers`, `action`, names and the like are read by the
+parts that they belong to.
+"""

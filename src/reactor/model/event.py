@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -10,6 +11,30 @@ from reactor.model.clock import Instant, to_iso
 
 JSON = Any
 """None, bool, int, float, str, list or dict of such."""
+RESERVED = "reactor."
+"""Types that begin so are told by Reactor itself: doors and `emit` refuse them."""
+LONGEST_TYPE = 255
+_SEGMENT = re.compile(r"[\w-]+")
+_WILD = ("*", "**")
+
+
+def wrong_pattern(pattern: str) -> str | None:
+    """What is wrong with a pattern of event types (`order.*`: one segment; `order.**`: any number), or None."""
+    if not pattern:
+        return "the type is empty; write one such as order.created, or `**` for every event"
+    if len(pattern) > LONGEST_TYPE:
+        return f"a type has at most {LONGEST_TYPE} characters, this has {len(pattern)}"
+    return next((wrong for segment in pattern.split(".") if (wrong := _wrong_segment(segment, pattern))), None)
+
+
+def _wrong_segment(segment: str, pattern: str) -> str | None:
+    if segment in _WILD or _SEGMENT.fullmatch(segment):
+        return None
+    if not segment:
+        return f"{pattern!r} has nothing between two dots, or a dot at an end; write order.created"
+    if "*" in segment:
+        return f"in {pattern!r} `*` stands for a whole segment; write order.* instead of {segment!r}"
+    return f"{segment!r} in {pattern!r} has characters other than letters, digits, _ and -"
 
 
 class EventDraft(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar
 
 import msgspec
 
+from reactor.model.event import wrong_pattern
 from reactor.sdk import TriggerContext
-
-_SEGMENT = re.compile(r"[\w-]+")
-_WILD = ("*", "**")
-LONGEST = 255
 
 
 class EventConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +35,8 @@ class EventTrigger:
 
     def check(self, config: Any) -> list[str]:
         """What is wrong with the pattern and the source."""
-        problems = check_pattern(config.event)
+        wrong = wrong_pattern(config.event)
+        problems = [f"event: {wrong}"] if wrong else []
         if config.source is not None and not config.source.strip():
             problems.append("source: is empty; leave it out to take events from everywhere")
         return problems
@@ -50,22 +47,3 @@ class EventTrigger:
 
         ctx.armed()
         await asyncio.Event().wait()
-
-
-def check_pattern(pattern: str) -> list[str]:
-    """Problems of an event type pattern; none when it is one."""
-    if not pattern:
-        return ["event: is empty; write a type such as order.created, or `**` for every event"]
-    if len(pattern) > LONGEST:
-        return [f"event: a type has at most {LONGEST} characters, this has {len(pattern)}"]
-    return [problem for segment in pattern.split(".") if (problem := _check_segment(segment, pattern))]
-
-
-def _check_segment(segment: str, pattern: str) -> str | None:
-    if segment in _WILD or _SEGMENT.fullmatch(segment):
-        return None
-    if not segment:
-        return f"event: {pattern!r} has nothing between two dots, or a dot at an end; write order.created"
-    if "*" in segment:
-        return f"event: in {pattern!r} `*` stands for a whole segment; write order.* instead of {segment!r}"
-    return f"event: {segment!r} in {pattern!r} has characters other than letters, digits, _ and -"

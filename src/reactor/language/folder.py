@@ -110,26 +110,50 @@ def _missing(one: Loaded, call: Call, named: dict[str, Loaded], complete: bool) 
 
 
 def _circles(named: dict[str, Loaded]) -> list[Problem]:
-    """Each circle of calls once, told at the call that closes it."""
-    problems: list[Problem] = []
+    """Each circle of calls once, told at the call that closes it.
+
+    One in which every call is made whatever happens never ends; where a condition decides, it is recursion, and a
+    warning.
+    """
+    sure = {name: [call for call in one.calls if not call.guarded] for name, one in named.items()}
+    every = {name: list(one.calls) for name, one in named.items()}
+    endless = list(_closing(sure))
+    told = {(name, call.at.start) for name, call, _ in endless}
+    maybe = [found for found in _closing(every) if (found[0], found[1].at.start) not in told]
+    return [
+        *(_circle(named[name], call, path, sure=True) for name, call, path in endless),
+        *(_circle(named[name], call, path, sure=False) for name, call, path in maybe if not _known(path, endless)),
+    ]
+
+
+def _known(path: list[str], endless: list[tuple[str, Call, list[str]]]) -> bool:
+    """Whether these flows are told of as a circle that never ends."""
+    return any(set(path) == set(other) for _, _, other in endless)
+
+
+def _closing(calls: dict[str, list[Call]]) -> Iterator[tuple[str, Call, list[str]]]:
+    """(flow, its call, the circle that it closes)."""
     done: set[str] = set()
-    for start in sorted(named):
+    for start in sorted(calls):
         # (flow, its calls that are still to be followed), from `start` inwards: not recursive, chains may be long.
-        stack = [(start, iter(named[start].calls))] if start not in done else []
+        stack = [(start, iter(calls[start]))] if start not in done else []
         while stack:
-            name, calls = stack[-1]
-            call = next(calls, None)
+            name, left = stack[-1]
+            call = next(left, None)
             path = [flow for flow, _ in stack]
             if call is None:
                 done.add(name)
                 stack.pop()
             elif call.flow in path:
-                problems.append(_circle(named[name], call, [*path[path.index(call.flow) :], call.flow]))
-            elif call.flow in named and call.flow not in done:
-                stack.append((call.flow, iter(named[call.flow].calls)))
-    return problems
+                yield name, call, [*path[path.index(call.flow) :], call.flow]
+            elif call.flow in calls and call.flow not in done:
+                stack.append((call.flow, iter(calls[call.flow])))
 
 
-def _circle(one: Loaded, call: Call, path: list[str]) -> Problem:
-    message = f"these calls go round in a circle and would never end: {' → '.join(path)}; take one of them out"
-    return one.source.problem("call-circle", message, call.at)
+def _circle(one: Loaded, call: Call, path: list[str], *, sure: bool) -> Problem:
+    way = " → ".join(path)
+    if sure:
+        message = f"these calls go round in a circle and would never end: {way}; take one of them out"
+        return one.source.problem("call-circle", message, call.at)
+    message = f"these calls go round in a circle: {way}; make sure that a condition on the way ends it"
+    return one.source.problem("call-circle", message, call.at, severity="warning")

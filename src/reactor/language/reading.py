@@ -166,7 +166,12 @@ class Reader:
         lenient = reference.optional and finding.rule != "not-here"
         severity = "warning" if lenient else finding.severity
         last = finding.path[-1]
-        offset = node.text.find(last, reference.offset) if len(finding.path) > 1 else reference.offset
+        offset = reference.offset
+        if node.text.startswith(finding.path[0], offset):
+            for part in finding.path[:-1]:
+                offset = max(offset, node.text.find(part, offset) + len(part))
+        if len(finding.path) > 1:
+            offset = node.text.find(last, offset)
         index = self.source.locate(node, offset if offset >= 0 else reference.offset)
         literal = self.source.text.startswith(last, index)
         self.report(

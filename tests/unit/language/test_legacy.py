@@ -2,7 +2,7 @@
 
 import pytest
 
-from reactor.model.flow import Retry
+from reactor.model.flow import BlockStep, Retry
 
 OLD = """\
 name: greet
@@ -84,8 +84,22 @@ def test_database_changes_are_refused_with_advice(read):
     assert "database.query" in problem.message
 
 
-def test_parallel_of_the_older_engine_does_not_run_yet(told):
-    assert told("name: x\nworkflow:\n  - parallel: true\n    steps: [{action: log.info}]\n") == ["3:5 not-yet"]
+def test_parallel_makes_a_branch_of_each_step(read):
+    text = """\
+name: x
+workflow:
+  - parallel: true
+    steps:
+      - {name: Send mail, action: log.info}
+      - {action: log.info}
+      - {name: off, parallel: false, steps: [{action: log.info}]}
+"""
+    (step,) = read(text).flow.steps
+    assert [(branch.name, branch.steps[0].name) for branch in step.branches] == [
+        ("Send_mail", "Send_mail"), ("log_info", "log_info"), ("off", "off"),
+    ]  # fmt: skip
+    assert isinstance(step.branches[2].steps[0], BlockStep)
+    assert (step.join.mode, step.fail_fast, step.max_parallel) == ("all", False, None)
 
 
 def test_missing_fields_are_warned_of(read):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from reactor.language.keys import tables
 from reactor.model.flow import (
     ActionStep,
     BlockStep,
@@ -293,11 +292,11 @@ def test_problems_of_the_flow(told, text, found):
         ("- {action: log.info, on_error: {fail: x}}", ["3:32 wrong-type"]),
         ("- {action: log.info, on_error: [{fial: x}]}", ["3:34 unknown-key"]),
         ("- {action: log.info, output: 'a b'}", ["3:33 expression"]),
-        ("- {wait: 1s, retry: 3}", ["3:14 not-yet"]),
-        ("- {wait: 1s, timeout: 3s}", ["3:14 not-yet"]),
-        ("- {call: y, deadline: 3s}", ["3:13 not-yet"]),
-        ("- {set: {a: 1}, delivery: at_most_once}", ["3:17 not-yet"]),
-        ("- {steps: [{wait: 1s}], timeout: 1m, deadline: 1m}", ["3:38 several-keys"]),
+        ("- {wait: 1s, retry: 3}", []),
+        ("- {wait: 1s, timeout: 3s}", []),
+        ("- {call: y, deadline: 3s}", []),
+        ("- {set: {a: 1}, delivery: at_most_once}", ["3:17 not-here"]),
+        ("- {steps: [{wait: 1s}], retry: 2, timeout: 1m, deadline: 1m}", []),
         ("- {steps: }", ["3:4 no-value"]),
         ("- {steps: [{wait: 1s}], message: hi}", ["3:25 unknown-key"]),
         ("- {name: a b, wait: 1s}", ["3:10 name"]),
@@ -318,9 +317,16 @@ def test_problems_of_the_flow(told, text, found):
         ("- {call: '{{ event.data.flow }}'}", ["3:10 wrong-type"]),
         ("- {call: y, id: 7}", ["3:13 unknown-key"]),
         ("- {call: y, with: [7]}", ["3:19 wrong-type"]),
-        ("- {call: y, wait: false}", ["3:13 not-yet"]),
+        ("- {call: y, wait: false}", []),
         ("- {call: y, wait: 2h}", ["3:19 wrong-type"]),
-        ("- {call: y, version: 2}", ["3:13 not-yet"]),
+        ("- {call: y, version: 2}", []),
+        ("- {call: y, version: 0}", ["3:22 out-of-range"]),
+        ("- {call: y, version: '2'}", ["3:22 wrong-type"]),
+        ("- {call: y, version: '{{ vars.v }}'}", ["3:22 wrong-type"]),
+        ("- {call: y, version: -1}", ["3:22 out-of-range"]),
+        ("- {emit: {type: reactor.approval.decided}}", ["3:17 reserved"]),
+        ("- {emit: {type: 'reactor.{{ event.id }}'}}", ["3:17 reserved"]),
+        ("- {action: log.info, secret_output: 1}", ["3:37 wrong-type"]),
         ("- {return: hello world}", ["3:18 expression"]),
         ("- {fail: true}", ["3:10 wrong-type"]),
         ("- {fail: {}}", ["3:10 wrong-type"]),
@@ -358,6 +364,7 @@ def test_problems_of_steps(told, text, found):
         ("on: {file: in, changes: [creatd]}", ["3:26 wrong-type"]),
         ("on: {event: a, enabled: no}", ["3:25 wrong-type"]),
         ("on: {event: a, type: 'a b'}", ["3:22 name"]),
+        ("on: {event: a, type: reactor.x}", ["3:22 reserved"]),
         ("on: {event: a, if: vars.x}", ["3:20 not-here"]),
         ("on: {event: a, id: now()}", ["3:20 not-here"]),
         ("on: {event: a, id: 5}", ["3:20 wrong-type"]),
@@ -365,44 +372,6 @@ def test_problems_of_steps(told, text, found):
 )
 def test_problems_of_triggers(told, text, found):
     assert told(TOP + text) == found
-
-
-LATER_STEPS = {
-    "parallel": "{branches: {a: [{wait: 1s}]}}",
-    "for_each": "event.data.items",
-    "while": "vars.x",
-    "until": "vars.x",
-    "switch": "[]",
-    "wait_for": "{event: a}",
-    "approve": "{title: a}",
-    "state": "{key: a}",
-    "break": "true",
-}
-
-
-@pytest.mark.parametrize(("verb", "value"), LATER_STEPS.items())
-def test_verbs_that_do_not_run_yet_are_refused_by_name(read, verb, value):
-    (problem,) = read(f"name: x\nsteps:\n  - {verb}: {value}\n").problems
-    assert (problem.rule, problem.line, problem.column) == ("not-yet", 3, 5)
-    assert problem.message == f"`{verb}` is part of the language but this version of Reactor does not run it yet"
-
-
-@pytest.mark.parametrize("verb", ["parallel", "for_each", "while", "until"])
-def test_loops_with_steps_are_one_thing(told, verb):
-    assert told(f"name: x\nsteps:\n  - {verb}: true\n    steps: [{{wait: 1s}}]\n") == ["3:5 not-yet"]
-
-
-@pytest.mark.parametrize("key", ["undo", "secret_output"])
-def test_keys_of_steps_that_do_not_work_yet(told, key):
-    assert told(f"name: x\nsteps:\n  - action: log.info\n    {key}: true\n") == ["4:5 not-yet"]
-
-
-@pytest.mark.parametrize(
-    "key",
-    [key.name for key in tables()["flow"] if key.later],
-)
-def test_keys_of_flows_that_do_not_work_yet(told, key):
-    assert told(f"{TOP}{key}: {{a: 1}}\n") == ["3:1 not-yet"]
 
 
 @pytest.mark.parametrize("kind", ["kafka", "nats", "redis", "mqtt", "database", "cdc", "email", "run", "pattern"])
@@ -438,60 +407,6 @@ def test_all_problems_are_told_at_once_and_in_order(told):
 def test_did_you_mean(read, text, meant):
     suggestions = [problem.suggestion for problem in read(text).problems]
     assert (meant in suggestions) if meant else not suggestions
-
-
-def test_every_key_has_a_doc_and_an_example_that_loads(read):
-    """The example of each key that works is right where the key stands."""
-    for owner, keys in tables().items():
-        for key in keys:
-            assert key.doc.endswith("."), key.name
-            assert key.example, key.name
-            problems = [str(p) for p in read(_with(owner, key)).problems if p.severity == "error"]
-            if key.later:
-                assert any(f"`{key.name}` is part of the language" in problem for problem in problems), problems
-            else:
-                assert problems == [], (owner, key.name)
-
-
-def _with(owner, key):
-    line = f"{key.name}: {key.example}"
-    rest = {"key": "key: a, for: 1h", "for": "key: event.id"}
-    extra = "tries: 1, " if owner == "verb" else ""
-    before = "- {name: charge, action: http.request, url: u}\n- {set: {more: 1, " + extra + "poll: 2}}\n"
-    templates = {
-        "flow": f"{'name: x' if key.name != 'name' else ''}\n{line}\n"
-        + ("" if key.name in ("steps", "workflow") else f"steps:\n{before}"),
-        "step": f"{STEP}{before}- {{{'action: log.info, ' if key.name != 'finally' else 'wait: 1s, '}{line}}}",
-        "verb": f"{STEP}{before}- {{name: poll, {line}}}",
-        "trigger": f"{TOP}on: {{event: a, {line}}}",
-        "retry": f"{STEP}- {{action: log.info, retry: {{{line}}}}}",
-        "dedupe": f"{TOP}dedupe: {{{line}, {rest.get('for') if key.name == 'for' else 'for: 1h'}}}",
-        "wait": f"{STEP}- {{wait: {{{line}}}}}",
-        "emit": f"{STEP}- {{emit: {{{line}{'' if key.name == 'type' else ', type: a'}}}}}",
-        "fail": f"{STEP}- {{fail: {{{line}}}}}",
-    }
-    text = templates[owner]
-    if owner == "step" and key.name == "name":
-        return text.replace("name: charge, action: http", "name: other, action: http")
-    if owner == "step" and key.name == "finally":
-        return text.replace("{action: file.delete, path: tmp.csv}", "{action: log.info}")
-    return text.replace("action: log.error", "action: log.info")
-
-
-# language.md names every one of these.
-NAMES = """
-    name description labels on if unless steps workflow inputs outputs vars timeout on_failure dedupe timezone
-    connections
-    rate_limit batch debounce hold singleton throttle concurrency priority on_cancel undo retention tests
-    deadline retry on_error continue_on_error finally delivery output secret_output
-    action parallel for_each while until switch call wait wait_for approve emit set state return break fail
-    type id enabled max backoff delay factor max_delay jitter stop_on then key for data subject kind message
-"""
-
-
-def test_every_key_is_of_the_language():
-    names = {key.name for keys in tables().values() for key in keys}
-    assert names == set(NAMES.split())
 
 
 def test_beside_an_action_a_key_of_the_step_may_have_been_meant(read):

@@ -87,7 +87,6 @@ def test_right_flows_are_accepted(accepts, read, text):
         TOP + "descripton: x\n",
         TOP + "workflow: [{action: log.info}]\n",
         TOP + "timeout: soon\n",
-        TOP + "concurrency: {limit: 1}\n",
         TOP + "on: order.created\n",
         TOP + "on: {event: a, sorce: b}\n",
         TOP + "on: {kafka: {topics: [a]}}\n",
@@ -103,11 +102,8 @@ def test_right_flows_are_accepted(accepts, read, text):
         STEP + "- {action: http.requst, url: x}\n",
         STEP + "- {wait: 1s, message: hi}\n",
         STEP + "- {wait: 1s, with: {a: 1}}\n",
-        STEP + "- {call: y, wait: false}\n",
-        STEP + "- {parallel: true, steps: [{wait: 1s}]}\n",
         STEP + "- {action: log.info, retry: {maxx: 1}}\n",
         STEP + "- {action: log.info, retry: {max: 0}}\n",
-        STEP + "- {action: log.info, undo: {action: log.info}}\n",
     ],
 )
 def test_wrong_flows_are_not(accepts, read, text):

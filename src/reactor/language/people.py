@@ -8,7 +8,7 @@ from reactor.language import shapes
 from reactor.language.expressions import Compiled, Constant
 from reactor.language.keys import APPROVE_KEYS, ESCALATE_KEYS, WAIT_FOR_KEYS, Key
 from reactor.language.lists import Lists, Named, Own
-from reactor.language.names import Scope
+from reactor.language.names import LEGACY_NAMES, RUN_NAMES, Scope
 from reactor.language.reading import Reader
 from reactor.language.source import Mapping, Node, Scalar, Sequence
 from reactor.model.event import wrong_pattern
@@ -52,7 +52,8 @@ def _check_source(reader: Reader, node: Node, source: str | None) -> None:
 
 def _check_correlation(reader: Reader, at: Node, accept: Compiled) -> None:
     """A condition that looks at the run alone takes any event, or none."""
-    if accept.names and "received" not in accept.names:
+    known = accept.names <= RUN_NAMES | LEGACY_NAMES
+    if accept.names and known and "received" not in accept.names:
         message = (
             "this never looks at the event that came: it takes any, or none; compare it, as in "
             "`received.data.id == event.data.id` (`event` is the run's own)"

@@ -74,6 +74,35 @@ def test_calls_in_a_circle(folder):
     assert "e → e" in circles[1].message
 
 
+def test_recursion_behind_a_condition_is_a_warning(tmp_path, catalog):
+    texts = {
+        "self": "- {if: inputs.n, call: self}",
+        "loop": "- {for_each: inputs.list, steps: [{call: loop}]}",
+        "case": "- {switch: [{if: inputs.n, steps: [{call: case}]}, {else: [{wait: 1s}]}]}",
+        "handler": "- {wait: 1s, on_error: [{call: handler}]}",
+        "guard": "- {if: inputs.n == 0, return: 1}\n- {call: guard}",
+        "ping": "- {call: pong}",
+        "pong": "- {name: b, if: inputs.n, steps: [{call: ping}]}",
+        "sure": "- {if: inputs.n, wait: 1s}\n- {until: inputs.n, steps: [{parallel: {branches: {a: [{call: sure}]}}}]}",
+        "fire": "- {call: fire, wait: false}",
+    }
+    for name, steps in texts.items():
+        (tmp_path / f"{name}.yaml").write_text(f"name: {name}\nsteps:\n{steps}\n")
+    found = load_folder([tmp_path], catalog=catalog)
+    assert told(found) == [
+        "case.yaml:3:43 call-circle warning",
+        "fire.yaml:3:10 call-circle error",
+        "guard.yaml:4:10 call-circle warning",
+        "handler.yaml:3:32 call-circle warning",
+        "loop.yaml:3:42 call-circle warning",
+        "pong.yaml:3:42 call-circle warning",
+        "self.yaml:3:24 call-circle warning",
+        "sure.yaml:4:63 call-circle error",
+    ]
+    assert "make sure that a condition on the way ends it" in found.problems[0].message
+    assert sorted(texts.keys() - {flow.name for flow in found.flows}) == ["fire", "sure"]
+
+
 def test_long_chains_of_calls_are_fine(folder):
     flows = {f"f{n}": [f"f{n + 1}"] for n in range(300)}
     assert folder(**flows, f300=[]).problems == []

@@ -73,6 +73,15 @@ def _verbs(key: keys.Key) -> str:
     return f" With {' and '.join(f'`{verb}`' for verb in key.verbs)}." if key.verbs else ""
 
 
+def control() -> str:
+    """Flow control, each key with what stands in its map."""
+    rows = []
+    for key in keys.CONTROL_KEYS:
+        inside = ", ".join(f"`{inner.name}`" + ("" if inner.required else "?") for inner in key.shape.keys)
+        rows.append((f"`{key.name}`", key.doc, inside, f"`{key.name}: {key.example}`"))
+    return table(("key", "meaning", "takes (`?`: may be left out)", "example"), rows)
+
+
 def later() -> str:
     """What is refused by name."""
     groups = {
@@ -81,7 +90,9 @@ def later() -> str:
         "of a step": [key.name for key in keys.STEP_KEYS if key.later],
         "triggers": list(keys.LATER_TRIGGERS),
     }
-    return "\n".join(f"- {group}: {', '.join(f'`{name}`' for name in names)}" for group, names in groups.items())
+    return "\n".join(
+        f"- {group}: {', '.join(f'`{name}`' for name in names)}" for group, names in groups.items() if names
+    )
 
 
 # ---------------------------------------------------------------- structs
@@ -273,10 +284,12 @@ PARTS: dict[str, Callable[[], str]] = {
     "step": lambda: of_keys(keys.STEP_KEYS),
     "verb": lambda: of_keys(keys.VERBS),
     "on": lambda: of_keys(keys.TRIGGER_KEYS),
-    "retry": lambda: of_keys(keys.RETRY_KEYS),
-    "dedupe": lambda: of_keys(keys.DEDUPE_KEYS),
-    "emit": lambda: of_keys(keys.EMIT_KEYS),
-    "fail": lambda: of_keys(keys.FAIL_KEYS),
+    **{
+        owner: functools.partial(of_keys, table_)
+        for owner, table_ in keys.tables().items()
+        if owner not in ("flow", "step", "verb", "trigger")
+    },
+    "control": control,
     "later": later,
     "filters": lambda: names(FILTERS),
     "tests": lambda: names(name for name in TESTS if name.isalpha()),

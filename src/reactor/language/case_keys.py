@@ -90,7 +90,7 @@ TEST_KEYS = (
 )
 TABLES = {
     "test": TEST_KEYS,
-    "test event": TEST_EVENT_KEYS,
+    "test-event": TEST_EVENT_KEYS,
     "mock": MOCK_KEYS,
     "failure": FAILURE_KEYS,
     "send": SEND_KEYS,

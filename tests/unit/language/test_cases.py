@@ -31,7 +31,8 @@ steps:
 FULL = """\
 tests:
   - name: everything
-    event: {type: order.created, data: {id: 7}, id: e, source: s, subject: j, time: 2026-11-23T09:00:00Z, metadata: {a: 1}}
+    event:
+      {type: order.created, data: {id: 7}, id: e, source: s, subject: j, time: 2026-11-23T09:00:00Z, metadata: {a: 1}}
     mock:
       charge: [{error: http.503}, {error: {kind: k, message: m}}, {output: {body: 1}, after: 2s}]
       pack: {outputs: [1, 2]}

@@ -52,7 +52,7 @@ PLACES = {
     "singleton": TOP + "singleton: {@}\n",
     "concurrency": TOP + "concurrency: {@}\n",
     "test": HEAD + BEFORE + ASK + "tests: [{@}]\n",
-    "test event": TOP + "tests: [{name: a, event: {@}}]\n",
+    "test-event": TOP + "tests: [{name: a, event: {@}}]\n",
     "mock": HEAD + BEFORE + "tests: [{name: a, mock: {charge: {@}}}]\n",
     "failure": HEAD + BEFORE + "tests: [{name: a, mock: {charge: {error: {@}}}}]\n",
     "send": TOP + "tests: [{name: a, send: [{@}]}]\n",

@@ -133,8 +133,8 @@ def test_what_a_join_should_have_been(read):
 def test_names_inside_branches_are_not_seen_outside(read, told):
     text = HEAD + (
         "- {name: before, wait: 1s}\n"
-        "- {name: p, parallel: {branches: {a: [{name: i, wait: 1s}, {if: steps.i.status and steps.before.status, wait: 1s}],"
-        " b: [{name: i, wait: 1s}]}}}\n"
+        "- {name: p, parallel: {branches: {a: [{name: i, wait: 1s},"
+        " {if: steps.i.status and steps.before.status, wait: 1s}], b: [{name: i, wait: 1s}]}}}\n"
         "- {if: steps.p.output.branches.a.output, return: 1}\n"
     )
     assert read(text).problems == []
@@ -341,8 +341,8 @@ def test_unnamed_steps_of_cases_get_names_of_their_own(steps):
 
 def test_a_case_does_not_know_what_another_one_does(read, told):
     text = (
-        HEAD
-        + "- switch:\n  - {if: event.id, steps: [{name: a, wait: 1s}]}\n  - {if: %s, steps: [{name: b, if: %s, wait: 1s}]}\n"
+        HEAD + "- switch:\n  - {if: event.id, steps: [{name: a, wait: 1s}]}\n"
+        "  - {if: %s, steps: [{name: b, if: %s, wait: 1s}]}\n"
     )
     assert told(text % ("event.id", "steps.a.status")) == ["5:48 not-run-yet"]
     assert told(text % ("steps.a.status", "event.id")) == ["5:16 not-run-yet"]
@@ -359,7 +359,8 @@ def test_undo_of_a_step(steps):
         "  action: http.request\n"
         "  url: u\n"
         "  secret_output: true\n"
-        "  undo: {action: http.request, url: '{{ steps.charge.output.id }} {{ output.id }} {{ error.kind }}', retry: 5}\n"
+        "  undo: {action: http.request, retry: 5,"
+        " url: '{{ steps.charge.output.id }} {{ output.id }} {{ error.kind }}'}\n"
     )
     assert (step.undo.name, step.secret_output, step.undo.retry.max) == ("undo", True, 5)
     assert paths([step]) == ["charge", "charge.undo"]

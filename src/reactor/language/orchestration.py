@@ -128,8 +128,10 @@ def _of_map(lists: Lists, given: Mapping, scope: Scope, where: str) -> tuple[Bra
         reader.report("no-value", "`branches` is empty; write a name and its steps, such as `a: [{wait: 1s}]`", node)
         return None
     branches: list[Branch] = []
+    taken: dict[str, tuple[int, str]] = {}
     for name, item in node.entries.items():
         key = node.keys[name]
+        first = len(reader.sets)
         known = lists.checked_name(key, "a branch's name", key)
         lists.need_steps(node, name)
         steps, _ = lists.read(item, scope, f"{where}.branches.{name}")
@@ -137,6 +139,7 @@ def _of_map(lists: Lists, given: Mapping, scope: Scope, where: str) -> tuple[Bra
             message = f"there is a branch `{known}` already; give one another name"
             reader.report("duplicate-name", message, key)
         branches.append(Branch(name=known or name, steps=steps, line=reader.source.place(key.start)[0]))
+        _check_sets(reader, first, name, taken)
     return tuple(branches)
 
 
@@ -151,11 +154,26 @@ def _of_steps(lists: Lists, node: Mapping, scope: Scope, where: str) -> tuple[Br
     named = lists.named(given, f"{where}.steps")
     lists.unique(named, deep=False)
     branches = []
+    taken: dict[str, tuple[int, str]] = {}
     for one in named:
+        first = len(reader.sets)
         names = StepNames(lists.unique([one]), outer=scope.steps)
         steps = lists.made([one], scope.inside(names), f"{where}.branches.{one.name}")
         branches.append(Branch(name=one.name, steps=steps, line=reader.source.place(one.node.start)[0]))
+        _check_sets(reader, first, one.name, taken)
     return tuple(branches) if branches else None
+
+
+def _check_sets(reader: Reader, first: int, branch: str, taken: dict[str, tuple[int, str]]) -> None:
+    """Warn of a variable that an earlier branch sets, too: whoever is last wins. `taken`: name → line and branch."""
+    for key in reader.sets[first:]:
+        line, other = taken.setdefault(key.text, (reader.source.place(key.start)[0], branch))
+        if other != branch:
+            message = (
+                f"branch `{other}` sets `{key.text}` too (line {line}), and who is last wins; give one of them another "
+                "name, or let the branches `return` their values"
+            )
+            reader.warn("shared-var", message, key)
 
 
 def _join(reader: Reader, node: Node | None, scope: Scope, where: str, branches: tuple[str, ...]) -> Join | None:

@@ -40,6 +40,8 @@ class Reader:
         self.problems: list[Problem] = []
         self.set_names: set[str] = set()
         """Names that `vars` and `set` steps give."""
+        self.sets: list[Scalar] = []
+        """The same of `set` steps, where they stand, in their order."""
         self.steps: Callable[[Node, Scope, str], tuple[Step, ...]] = lambda _node, _scope, _where: ()
         """Reads a list of steps that stands inside a step; set by what reads steps."""
         self._var_uses: list[tuple[Scalar, Reference, Finding | None]] = []

@@ -281,6 +281,8 @@ def _names(reader: Reader, node: Node, key: Key, scope: Scope, where: str) -> Co
             )
             reader.report("name", message, name_key)
         reader.set_names.add(name)
+        if key.name == "set":
+            reader.sets.append(name_key)
     reader.warn_of_plain(node)
     return reader.value(node, scope, where)
 

@@ -235,12 +235,12 @@ def test_a_broken_flow_is_told_without_its_steps(read):
     assert [problem.rule for problem in read(text).problems] == ["duration", "unknown-key"]
 
 
-def test_a_file_of_tests(flow):
-    for text in (FULL, "\n".join(line.removeprefix("  ") for line in FULL.splitlines()[1:])):
-        cases, problems = load_cases(text, flow=flow, file="x.test.yaml")
-        assert problems == []
-        assert [case.name for case in cases] == ["everything", "by hand", "not at all"]
-        assert cases[0].file == "x.test.yaml"
+@pytest.mark.parametrize("text", [FULL, FULL.removeprefix("tests:\n")], ids=["map", "list"])
+def test_a_file_of_tests(flow, text):
+    cases, problems = load_cases(text, flow=flow, file="x.test.yaml")
+    assert problems == []
+    assert [case.name for case in cases] == ["everything", "by hand", "not at all"]
+    assert cases[0].file == "x.test.yaml"
     assert cases[1].line > cases[0].line > 0
 
 

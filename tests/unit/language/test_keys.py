@@ -1,6 +1,11 @@
 """The tables of keys: each key is of the language, has a doc, and an example that loads where it stands."""
 
+import jsonschema_rs
+import pytest
+
 from reactor.language.keys import tables
+from reactor.language.schema import flow_schema
+from reactor.language.yaml_events import read as read_yaml
 
 HEAD = "name: x\nsteps:\n"
 TOP = "name: x\nsteps: [{action: log.info}]\n"
@@ -99,6 +104,30 @@ def test_every_key_has_a_doc_and_an_example_that_loads(read):
             assert key.example, key.name
             problems = [str(p) for p in read(_with(owner, key)).problems if p.severity == "error"]
             assert problems == [], (owner, key.name)
+
+
+@pytest.mark.parametrize("owner", tables())
+def test_the_schema_takes_every_example(catalog, owner):
+    validator = jsonschema_rs.validator_for(flow_schema(catalog))
+    for key in tables()[owner]:
+        root = read_yaml(_with(owner, key)).root
+        assert root is not None
+        assert [error.message for error in validator.iter_errors(root.plain)] == [], (owner, key.name)
+
+
+@pytest.mark.parametrize("owner", tables())
+def test_an_unknown_key_is_refused_everywhere(read, catalog, owner):
+    """By the loader, with its name, and by the schema."""
+    key = tables()[owner][0]
+    good = f"{key.name}: {key.example}".replace("log.error", "log.info")
+    text = _with(owner, key).replace(good, f"{good}\nzzz: 1" if owner == "flow" else f"{good}, zzz: 1", 1)
+    if owner in ("step", "verb"):
+        # An action of the catalog takes any name; others take none.
+        text = text.replace("- {action: log.info, name", "- {wait: 1s, name").replace(f"- {{{good}", "- {wait: 1s")
+    problems = [problem for problem in read(text).problems if problem.severity == "error"]
+    assert "zzz" in text
+    assert [(problem.text, problem.rule.startswith("unknown")) for problem in problems] == [("zzz", True)]
+    assert not jsonschema_rs.validator_for(flow_schema(catalog)).is_valid(read_yaml(text).root.plain)
 
 
 # language.md names every one of these.

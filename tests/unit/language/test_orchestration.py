@@ -5,11 +5,6 @@ import pytest
 from reactor.model.flow import (
     BlockStep,
     BreakStep,
-    CallStep,
-    ForEachStep,
-    LoopStep,
-    ParallelStep,
-    StateStep,
     SwitchStep,
     WaitStep,
     walk,
@@ -37,7 +32,7 @@ def test_branches_of_a_map(steps):
         "    max_parallel: '{{ event.data.n }}'\n"
         "    timeout: 5m\n"
     )
-    assert isinstance(step, ParallelStep)
+    assert type(step).__name__ == "ParallelStep"
     assert paths([step]) == ["ask", "ask.branches.a.wait", "ask.branches.a.set", "ask.branches.b.same"]
     assert [(branch.name, branch.line) for branch in step.branches] == [("a", 6), ("b", 7)]
     assert (step.join.mode, step.join.count, step.timeout, step.fail_fast) == ("count", 1, 300_000, True)
@@ -146,6 +141,16 @@ def test_names_inside_branches_are_not_seen_outside(read, told):
     ]
 
 
+def test_two_branches_that_set_one_name_are_warned_of(told, read):
+    text = (
+        "- {set: {a: 1, n: 0}}\n"
+        "- {parallel: {branches: {one: [{set: {a: 1}}, {set: {a: 2}}], two: [{steps: [{set: {b: 1, a: 2}}]}]}}}\n"
+        "- {parallel: true, steps: [{set: {n: 1}}, {name: s, set: {n: 2}}]}\n"
+    )
+    assert told(HEAD + text) == ["4:91 shared-var?", "5:59 shared-var?"]
+    assert "branch `one` sets `a` too (line 4)" in read(HEAD + text).problems[0].message
+
+
 # --- loops ---------------------------------------------------------------------------------------------------------
 
 
@@ -158,7 +163,7 @@ def test_for_each(steps):
         "  batch: '{{ event.data.n }}'\n"
         "  steps: [{name: one, action: log.info, message: '{{ order.id }} {{ item }} {{ index }}'}]\n"
     )
-    assert isinstance(step, ForEachStep)
+    assert type(step).__name__ == "ForEachStep"
     assert paths([step]) == ["each", "each[].one"]
     assert step.items.evaluate({"event": {"data": {"orders": [1, 2]}}}) == [1, 2]
     assert (step.as_, step.max_parallel, step.batch.evaluate({"event": {"data": {"n": "5"}}})) == ("order", 10, "5")
@@ -184,7 +189,7 @@ def test_while_and_until(steps):
         "- {name: a, while: vars.more and index < 5, steps: [{set: {more: false}}]}\n"
         "- {name: b, until: steps.poll.output.done, max: 20, every: 5s, steps: [{name: poll, action: log.info}]}\n"
     )
-    assert isinstance(again, LoopStep)
+    assert type(again).__name__ == "LoopStep"
     assert again.while_.evaluate({"vars": {"more": True}, "index": 1}) is True
     assert (again.until, again.max, again.every) == (None, 1_000, None)
     assert (poll.while_, poll.max, poll.every) == (None, 20, 5_000)
@@ -412,7 +417,7 @@ def test_calls(steps):
     first, second = steps(
         "- {call: other, version: 3, wait: false, with: {a: 1}}\n- {call: other, timeout: 1m, retry: 2}\n"
     )
-    assert isinstance(first, CallStep)
+    assert type(first).__name__ == "CallStep"
     assert (first.version, first.wait, first.params.evaluate({})) == (3, False, {"a": 1})
     assert (second.version, second.wait, second.timeout, second.retry.max) == (None, True, 60_000, 2)
 
@@ -424,7 +429,7 @@ def test_state(steps):
         "- state: {key: a, delete: true}\n"
         "- state: {key: a, set: }\n"
     )
-    assert isinstance(put, StateStep)
+    assert type(put).__name__ == "StateStep"
     assert (put.key.evaluate({"event": {"id": 7}}), put.value.evaluate({"event": {"id": 7}})) == ("a-7", {"n": 7})
     assert (add.op, add.value.evaluate({"state": {"a": 2}})) == ("add", 2)
     assert (delete.op, delete.value) == ("delete", None)

@@ -125,9 +125,11 @@ def test_an_unknown_key_is_refused_everywhere(read, catalog, owner):
         # An action of the catalog takes any name; others take none.
         text = text.replace("- {action: log.info, name", "- {wait: 1s, name").replace(f"- {{{good}", "- {wait: 1s")
     problems = [problem for problem in read(text).problems if problem.severity == "error"]
+    root = read_yaml(text).root
+    assert root is not None
     assert "zzz" in text
     assert [(problem.text, problem.rule.startswith("unknown")) for problem in problems] == [("zzz", True)]
-    assert not jsonschema_rs.validator_for(flow_schema(catalog)).is_valid(read_yaml(text).root.plain)
+    assert not jsonschema_rs.validator_for(flow_schema(catalog)).is_valid(root.plain)
 
 
 # language.md names every one of these.

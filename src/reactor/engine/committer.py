@@ -44,7 +44,7 @@ class Dirty(Protocol):
 class Offer:
     """Events that one caller hands over, with what is to be saved in the same transaction."""
 
-    __slots__ = ("accepted", "done", "internal", "saved", "size")
+    __slots__ = ("accepted", "done", "internal", "rides", "saved", "size")
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Offer:
         *,
         size: int = 0,
         internal: bool = False,
+        rides: int | None = None,
     ) -> None:
         self.accepted = accepted
         self.saved = saved
@@ -61,6 +62,8 @@ class Offer:
         self.size = size
         self.internal = internal
         """Part of a run's own progress (`emit`): kept and tried again when the store is busy, never refused."""
+        self.rides = rides
+        """Key of the run whose progress it is: written together with what that run has recorded, not before."""
 
 
 class Committer:
@@ -108,6 +111,12 @@ class Committer:
         self._queued += len(offer.accepted)
         self._queued_bytes += offer.size
         self._soon()
+
+    def ride(self, run: int, saved: list[tuple[str, str, bytes | None]]) -> None:
+        """Values to keep, written together with what this run records before anything else happens."""
+        done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(_unheard)
+        self._offers.append(Offer([], saved, done, internal=True, rides=run))
 
     def touch(self, dirty: Dirty, *, soon: bool = False) -> None:
         """This run has something to write; with `soon` now, else with the next commit (within 50 ms)."""
@@ -204,8 +213,8 @@ class Committer:
         """What the next transaction writes, up to the limits of one batch."""
         batch, self._carried = self._carried or Batch(), None
         # What runs emit goes along in any case: it shares the transaction of the step that did it.
-        offers = [offer for offer in self._offers if offer.internal]
-        rest = [offer for offer in self._offers if not offer.internal] if offers else self._offers
+        inner = [offer for offer in self._offers if offer.internal]
+        rest = [offer for offer in self._offers if not offer.internal] if inner else self._offers
         count = events = size = 0
         for offer in rest:
             if count and (events >= self._limits.batch or size >= self._limits.batch_bytes):
@@ -213,14 +222,18 @@ class Committer:
             count += 1
             events += len(offer.accepted)
             size += offer.size
-        offers += rest[:count]
-        self._offers = rest[count:]
+        offers, self._offers = rest[:count], rest[count:]
+        later = {run.key for offer in self._offers for item in offer.accepted for run in item.runs}
+        if later and inner:
+            self._offers += [offer for offer in inner if offer.rides in later]
+            inner = [offer for offer in inner if offer.rides not in later]
+        offers = inner + offers
         for offer in offers:
             batch.accepted.extend(offer.accepted)
             batch.saved.extend(offer.saved)
             self._queued -= len(offer.accepted)
             self._queued_bytes -= offer.size
-        self._take_dirty(batch, {run.key for offer in self._offers for item in offer.accepted for run in item.runs})
+        self._take_dirty(batch, later)
         waiters = [waiter for waiter in self._waiters if waiter[0] not in self._dirty]
         self._waiters = [waiter for waiter in self._waiters if waiter[0] in self._dirty]
         return offers, waiters, batch
@@ -266,7 +279,10 @@ class Committer:
         refused, self._offers = [o for o in waiting if not o.internal], [o for o in waiting if o.internal]
         lost = {run.key for offer in refused for item in offer.accepted for run in item.runs}
         gone = {id(item) for offer in waiting for item in offer.accepted}
-        saves = {id(save) for offer in refused for save in offer.saved}
+        for offer in [offer for offer in self._offers if offer.rides in lost]:
+            self._offers.remove(offer)
+            offer.done.cancel()
+        saves = {id(save) for offer in waiting for save in offer.saved}
         batch.accepted = [item for item in batch.accepted if id(item) not in gone]
         batch.saved = [save for save in batch.saved if id(save) not in saves]
         batch.runs = {key: run for key, run in batch.runs.items() if key not in lost}
@@ -291,6 +307,12 @@ class Committer:
             if not future.done():
                 future.set_exception(self.broken)
         self._offers, self._waiters, self._dirty = [], [], {}
+
+
+def _unheard(done: asyncio.Future[Committed]) -> None:
+    """Nobody waits for it; that it failed is told elsewhere."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _runs(batch: Batch | None) -> AbstractSet[int]:

@@ -57,7 +57,7 @@ class Control:
                 await self._write(run, [Entry("#cancel", self._executor.clock.now(), value=reason)])
                 self._executor.wake([key])
         for child in await self._executor.store.children(key):
-            if not child.status.finished:
+            if not child.status.finished and not child.detached:
                 await self.cancel(child.key, f"its parent was cancelled: {reason}")
 
     async def pause(self, key: int) -> None:

@@ -84,6 +84,7 @@ class Engine:
         await self.book.open()
         self.executor = Executor(
             store=parts.store,
+            history=parts.history,
             book=self.book,
             catalog=parts.catalog,
             clock=parts.clock,
@@ -116,7 +117,7 @@ class Engine:
         recovered = await self.executor.recover()
         if recovered:
             _log.info("taking up %d runs that were under way", recovered)
-        self.executor.recover_callers(self.history)
+        self.executor.recover_waiting()
         self.executor.timers.start()
         self.retention.start()
         for name, flow in self.book.current.items():

@@ -4,42 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from reactor.engine import connections
+from reactor.engine.borders import Borders
 from reactor.engine.changes import Changes
-from reactor.engine.committer import Committer
 from reactor.engine.ends import Ends
 from reactor.engine.flows import FlowBook
 from reactor.engine.limits import Limits
 from reactor.engine.live import CALLS, LiveRun
-from reactor.engine.timers import Timers
+from reactor.engine.memory import Memory
+from reactor.engine.states import States
+from reactor.engine.waits import Waits
+from reactor.engine.written import Written
 from reactor.language.dialects.gotemplate import legacy_event_view
 from reactor.model import failpoints, ids
-from reactor.model.clock import Clock, Entropy, Instant, to_iso
-from reactor.model.errors import ErrorInfo, ReactorError, StoreBusyError, StoreError
+from reactor.model.clock import Clock, Entropy, to_iso
+from reactor.model.errors import ErrorInfo, ReactorError, StoreError
 from reactor.model.event import Event
 from reactor.model.flow import Flow
 from reactor.model.journal import Entry, FlowCall, Run
 from reactor.model.states import RunStatus
 from reactor.runtime.interpreter import Hands, Interpreter, RunEnd
 from reactor.sdk.manifest import Catalog
-from reactor.stores.port import Batch, History, Loaded, RunFilter, Store
+from reactor.stores.port import History, Loaded, RunFilter, Store
 
 if TYPE_CHECKING:
     from reactor.engine.intake import Intake
 
 _log = logging.getLogger("reactor.engine")
-_FIRST_PAGE, _PAGE = 50, 500
-"""Runs that are loaded at once: few at first, so that the first of many that are due need not wait for all."""
-_AGAIN = 30
-"""Seconds until a run that could not be read is tried again."""
+_PAGE = 500
 
 
-class Executor:
+class Executor(Memory):
     """The runs in memory."""
 
     intake: Intake
@@ -48,6 +47,7 @@ class Executor:
         self,
         *,
         store: Store,
+        history: History,
         book: FlowBook,
         catalog: Catalog,
         clock: Clock,
@@ -60,33 +60,20 @@ class Executor:
         env: Mapping[str, str],
         secret: Callable[[str], str | None],
     ) -> None:
-        self.store = store
-        self.book = book
+        super().__init__(store=store, book=book, clock=clock, limits=limits)
+        self.history = history
         self.catalog = catalog
-        self.clock = clock
         self.entropy = entropy
-        self.limits = limits
         self.changes = changes
         self.ids = ids_
         self.instance = instance
         self.action_settings = action_settings
         self._env = env
         self._secret = secret
-        self.committer = Committer(store, limits, clock, self.dropped)
-        self.timers = Timers(store, clock, limits, self.wake)
-        self.live: dict[int, LiveRun] = {}
-        self._leaving: dict[int, bool] = {}
-        """Runs whose leaving is not committed yet → whether they were woken meanwhile."""
-        self._queue: deque[int] = deque()
-        self._queued: set[int] = set()
-        self._loading: dict[int, bool] = {}
-        """Runs that are being read → whether they have to be read again, because somebody changed them meanwhile."""
-        self.unreadable: dict[int, str] = {}
-        self._loader: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
         self.ends = Ends()
+        self.waits = Waits(self)
+        self.states = States(store, self.committer, limits)
         self._connections: dict[tuple[str, int], connections.Connections] = {}
-        self.stopping = False
         self.finished = 0
         self.failed = 0
 
@@ -109,10 +96,6 @@ class Executor:
             **more,
         )
 
-    def has_room(self) -> bool:
-        """Whether one more run may come into memory."""
-        return len(self.live) < self.limits.live_runs and not self.stopping
-
     def start(self, record: Run, event: Event | None, flow: Flow, journal: list[Entry] | None = None) -> LiveRun:
         """Bring a run into memory and let it go."""
         live = LiveRun(self, record, event, journal or ())
@@ -127,6 +110,8 @@ class Executor:
 
     async def _run(self, live: LiveRun, flow: Flow) -> None:
         record = live.record_
+        if self.states.uses(flow) and not self.states.has(flow.name):
+            await self.states.load(flow.name)
         inputs = live.recall("#inputs")
         interpreter = Interpreter(
             flow,
@@ -166,28 +151,29 @@ class Executor:
             view = legacy_event_view(view)
         return view
 
-    def finish(self, live: LiveRun, end: RunEnd) -> None:
+    def finish(self, live: Borders, end: RunEnd) -> None:
         """A run has come to its end: it leaves memory, and whoever waits is told when that is on disk."""
         now = self.clock.now()
-        live.status(end.status, finished_at=now, error=end.error, wake_at=None, waiting_for="", owner=0)
+        live.status(end.status, finished_at=now, error=end.error, wake_at=None, waiting_for="", owner=0, waits=())
+        self.waits.forget(live.key)
         self.committer.touch(live, soon=True)
         self.finished += 1
         self.failed += end.status is RunStatus.FAILED
         failpoints.reach("run.finished")
-        if live.key in self.ends or live.record_.parent_key is not None or self.changes.listeners:
+        if live.key in self.ends or _caller(live) is not None or self.changes.listeners:
             waiter = self.committer.barrier(live)
             waiter.add_done_callback(lambda done: self._tell(live, end, done))
         self.live.pop(live.key, None)
         if self._queue:
             self._load_soon()
 
-    def _tell(self, live: LiveRun, end: RunEnd, done: asyncio.Future[None]) -> None:
+    def _tell(self, live: Borders, end: RunEnd, done: asyncio.Future[None]) -> None:
         """The end is durable: tell who waits for it."""
         if done.cancelled() or done.exception() is not None:
             return
         self.changed(live)
         self.ends.tell(live.key, end)
-        parent = live.record_.parent_key
+        parent = _caller(live)
         if parent in self.live:
             self.live[parent].moved()
         if parent is not None and (parent not in self.live or parent in self._leaving):
@@ -199,11 +185,11 @@ class Executor:
         """Start a run of another flow for a step of this one; both are written together.
 
         Raises:
-            PermanentError: there is no such flow, or the inputs do not fit.
+            PermanentError: there is no such flow or version, or the inputs do not fit.
         """
-        flow = self.book.callable(call.flow)
+        flow = self.book.callable(call.flow, call.version)
         inputs = self.book.checked_inputs(flow, call.params)
-        record = self.new_run(flow, None, "", parent_key=parent.key, parent_path=path)
+        record = self.new_run(flow, None, "", parent_key=parent.key, parent_path=path, detached=not call.wait)
         live = LiveRun(self, record, parent.event)
         record.event_key = parent.record_.event_key
         live.inputs = inputs
@@ -231,114 +217,6 @@ class Executor:
         finally:
             self.ends.leave(key, future)
 
-    # --- leaving and waking --------------------------------------------------------------------------------------
-
-    def left(self, live: LiveRun, wake_at: Instant | None) -> None:
-        """A run leaves memory. It stays known until that is on disk, so that nobody loads an older state."""
-        self._leaving[live.key] = False
-        waiter = self.committer.barrier(live)
-        waiter.add_done_callback(lambda done: self._gone(live, wake_at, done))
-        self.changed(live)
-
-    def _gone(self, live: LiveRun, wake_at: Instant | None, done: asyncio.Future[None]) -> None:
-        woken = self._leaving.pop(live.key, False)
-        if self.live.get(live.key) is live:
-            del self.live[live.key]
-        if done.cancelled() or done.exception() is not None:
-            return
-        if woken:
-            self.wake([live.key])
-        elif wake_at is not None and live.record_.status is RunStatus.WAITING:
-            self.timers.sleeping(live.key, wake_at)
-        if self._queue:
-            self._load_soon()
-
-    def wake(self, keys: Iterable[int]) -> None:
-        """Bring these runs into memory as soon as there is room."""
-        for key in keys:
-            if key in self._leaving:
-                self._leaving[key] = True
-            elif key not in self.live and key not in self._queued:
-                self._queue.append(key)
-                self._queued.add(key)
-        self._load_soon()
-
-    def _load_soon(self) -> None:
-        if self._queue and not self.stopping and (self._loader is None or self._loader.done()):
-            self._loader = asyncio.get_running_loop().create_task(self._load())
-
-    async def _load(self) -> None:
-        page = _FIRST_PAGE
-        while self._queue and not self.stopping:
-            room = self.limits.live_runs - len(self.live)
-            if room <= 0:
-                return
-            count = min(room, len(self._queue), page)
-            page = min(page * 2, _PAGE)
-            keys = [self._queue.popleft() for _ in range(count)]
-            self._loading = dict.fromkeys(keys, False)
-            try:
-                await self._bring(keys)
-            except StoreBusyError as error:
-                _log.error("cannot load %d runs, trying again: %s", len(keys), error)
-                self._queue.extend(keys)
-                await asyncio.sleep(1)
-                continue
-            self._queued.difference_update(keys)
-            self.wake([key for key, stale in self._loading.items() if stale])
-            self._loading = {}
-            failpoints.reach("wake.loaded")
-            await asyncio.sleep(0)
-
-    async def _bring(self, keys: list[int]) -> None:
-        """Bring these runs into memory. One that cannot be read is set aside, and keeps no other back.
-
-        Raises:
-            StoreBusyError: the store cannot read now.
-        """
-        try:
-            await self.committer.settled(keys)
-            found = await self.store.load(keys)
-            await self.book.prefetch([(loaded.run.flow, loaded.run.version) for loaded in found])
-            for loaded in found:
-                self._resume(loaded)
-        except StoreBusyError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one run is not the others' fault
-            if len(keys) == 1:
-                self._set_aside(keys[0], error)
-                return
-            await self._bring(keys[: len(keys) // 2])
-            await self._bring(keys[len(keys) // 2 :])
-
-    def _set_aside(self, key: int, error: Exception) -> None:
-        if key not in self.unreadable:
-            _log.error("run %s cannot be read, trying again every %d s: %s", ids.to_text("run", key), _AGAIN, error)
-        self.unreadable[key] = str(error)
-        self.timers.call_at(self.clock.now() + _AGAIN * 1000, lambda: self.wake([key]))
-
-    @asynccontextmanager
-    async def aside(self, key: int) -> AsyncIterator[LiveRun | None]:
-        """For a command on a run: it is in memory, and given; or it stays out of it for as long as the block lasts, and
-        all that it has done can be read in the store.
-        """
-        while (live := self.live.get(key)) is None or live.evicting:
-            if live is None and key not in self._leaving:
-                break
-            await self.committer.add(Batch())
-        else:
-            yield live
-            return
-        self._leaving[key] = key in self._queued
-        try:
-            await self.committer.settled([key])
-            yield None
-        finally:
-            if key in self._loading:
-                self._loading[key] = True
-            if self._leaving.pop(key, False):
-                self.wake([key])
-
     def _resume(self, loaded: Loaded) -> None:
         record = loaded.run
         if record.status.finished or record.status is RunStatus.PAUSED or record.key in self.live or self.stopping:
@@ -350,6 +228,7 @@ class Executor:
         live = LiveRun(self, record, loaded.event, loaded.journal)
         self.live[record.key] = live
         self.unreadable.pop(record.key, None)
+        self.waits.forget(record.key)
         if record.owner != self.instance:
             record.epoch += 1
         live.status(
@@ -357,6 +236,7 @@ class Executor:
             owner=self.instance,
             wake_at=None,
             waiting_for="",
+            waits=(),
             started_at=record.started_at or self.clock.now(),
         )
         if flow is None:
@@ -376,36 +256,27 @@ class Executor:
             self.wake(page)
             after, count = page[-1], count + len(page)
 
-    def recover_callers(self, history: History) -> None:
-        """Let runs look after the children that they wait for, in the background: one may have ended just before the
-        crash, when nobody was left to be told.
+    def recover_waiting(self) -> None:
+        """Look after the runs that had left memory, in the background: who waits for an event is known again, and those
+        that wait for children look after them, because one may have ended when nobody was left to be told.
         """
-        task = asyncio.get_running_loop().create_task(self._wake_callers(history))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        for work in (self._wake_callers(), self.waits.restore()):
+            task = asyncio.get_running_loop().create_task(work)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _wake_callers(self, history: History) -> None:
+    async def _wake_callers(self) -> None:
         below: int | None = None
         try:
-            while page := await history.runs(RunFilter(status=(RunStatus.WAITING,), below=below, limit=_PAGE)):
+            while page := await self.history.runs(RunFilter(status=(RunStatus.WAITING,), below=below, limit=_PAGE)):
                 self.wake([run.key for run in page if CALLS in run.waiting_for])
                 below = page[-1].key
         except StoreError as error:
             _log.error("cannot look for runs that wait for others, they wake by themselves within a minute: %s", error)
 
-    def dropped(self, keys: Iterable[int]) -> None:
-        """These runs will never be in the store: nothing of them happened."""
-        for key in keys:
-            live = self.live.pop(key, None)
-            if live is not None:
-                live.dropped = True
-                live.abandon()
-                self.dropped(live.spawned)
-        self._load_soon()
-
     # --- telling -------------------------------------------------------------------------------------------------
 
-    def recorded(self, live: LiveRun, entry: Entry) -> None:
+    def recorded(self, live: Written, entry: Entry) -> None:
         """A run has written something down."""
         self.committer.touch(live)
         if self.changes.listeners and "#" not in entry.key and entry.key:
@@ -420,7 +291,7 @@ class Executor:
                 },
             )
 
-    def changed(self, live: LiveRun) -> None:
+    def changed(self, live: Borders) -> None:
         """A run has another status."""
         if self.changes.listeners:
             record = live.record_
@@ -456,6 +327,11 @@ class Executor:
             live.abandon()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
+
+
+def _caller(live: Borders) -> int | None:
+    """The run that waits for this one's end."""
+    return None if live.record_.detached else live.record_.parent_key
 
 
 def _end_of(loaded: Loaded) -> RunEnd:

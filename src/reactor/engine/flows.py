@@ -178,13 +178,17 @@ class FlowBook:
                 if record is not None:
                     self._sources[name, number] = record
 
-    def callable(self, name: str) -> Flow:
-        """The flow that a `call` step starts.
+    def callable(self, name: str, number: int | None = None) -> Flow:
+        """The flow that a `call` step starts: the current version, or the one that it names.
 
         Raises:
             PermanentError: kind `call`.
         """
-        flow = self.current.get(name)
+        flow = self.current.get(name) if number is None else self.version(name, number)
+        if flow is None and number is not None:
+            raise PermanentError(
+                "call", f"there is no version {number} of flow {name!r} to call; `reactor flows show {name}` lists them"
+            )
         if flow is None:
             raise PermanentError("call", f"there is no flow {name!r} to call")
         return flow

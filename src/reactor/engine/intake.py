@@ -19,7 +19,7 @@ from reactor.model import failpoints, ids
 from reactor.model.clock import Instant
 from reactor.model.errors import InvalidError, PermanentError, ReactorError, StepError, TooLargeError
 from reactor.model.event import Event, EventDraft
-from reactor.model.flow import BlockStep, CallStep, EmitStep, Flow, Step
+from reactor.model.flow import CallStep, EmitStep, Flow, StateStep, all_steps
 from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.routing.table import Match
@@ -81,6 +81,7 @@ class Intake:
             failpoints.reach("cursor.before")
         done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
         saves = [(saved[0], name, None if v is None else _encode(v)) for name, v in saved[1].items()] if saved else []
+        self._executor.waits.coming(events)
         self._committer.offer(Offer([item for item, _ in accepted], saves, done, size=size))
         begun: set[int] = set()
         awaited = [run.key for item, _ in accepted for run in item.runs if run.flow == expect] if expect else ()
@@ -91,6 +92,7 @@ class Intake:
             committed = await asyncio.shield(done)
         except ReactorError:
             self._executor.ends.unexpect(awaited)
+            self._executor.waits.gone(events)
             raise
         except asyncio.CancelledError:
             self._executor.ends.unexpect(awaited)
@@ -108,7 +110,9 @@ class Intake:
     def _unheard(
         self, accepted: list[tuple[Acceptance, list[Flow]]], begun: set[int], future: asyncio.Future[Committed]
     ) -> None:
-        if not future.cancelled() and future.exception() is None:
+        if future.cancelled() or future.exception() is not None:
+            self._executor.waits.gone(item.event for item, _ in accepted)
+        else:
             self.accepted += len(accepted)
             for item, flows in accepted:
                 self._receipt(item, flows, future.result(), begun)
@@ -130,13 +134,17 @@ class Intake:
         self._committer.check_room(1, len(event.raw or b""))
         record = executor.new_run(flow, event.key, trigger)
         entry = Entry("#inputs", executor.clock.now(), value=dict(inputs))
-        await self._committer.add(
-            Batch(
-                accepted=[Acceptance(event=event, runs=(record,))],
-                runs={record.key: copy.copy(record)},
-                journal=[(record.key, _encode([entry]))],
-            )
+        batch = Batch(
+            accepted=[Acceptance(event=event, runs=(record,))],
+            runs={record.key: copy.copy(record)},
+            journal=[(record.key, _encode([entry]))],
         )
+        executor.waits.coming([event])
+        try:
+            await self._committer.add(batch)
+        except ReactorError:
+            executor.waits.gone([event])
+            raise
         self.accepted += 1
         if executor.has_room():
             executor.start(record, event, flow, [entry])
@@ -159,11 +167,14 @@ class Intake:
         done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
         done.add_done_callback(lambda future: self._emitted(item, flows, future))
         parent.spawned.extend(run.key for run in item.runs)
-        self._committer.offer(Offer([item], [], done, internal=True))
+        self._executor.waits.coming([item.event])
+        self._committer.offer(Offer([item], [], done, internal=True, rides=parent.key))
         return item
 
     def _emitted(self, item: Acceptance, flows: list[Flow], future: asyncio.Future[Committed]) -> None:
-        if not future.cancelled() and future.exception() is None:
+        if future.cancelled() or future.exception() is not None:
+            self._executor.waits.gone([item.event])
+        else:
             self.accepted += 1
             self._receipt(item, flows, future.result())
 
@@ -234,7 +245,7 @@ class Intake:
         if known is None or known[0] is not flow:
             if len(self._eager) > 20_000:
                 self._eager.clear()
-            known = (flow, not _spawns(flow.steps) and not _spawns(flow.on_failure))
+            known = (flow, not _spawns(flow))
             self._eager[id(flow)] = known
         return known[1]
 
@@ -245,6 +256,7 @@ class Intake:
         first = committed.duplicates.get(event.key) if committed.duplicates else None
         if first is not None:
             self.duplicates += 1
+            self._executor.waits.gone([event])
             return Receipt(event_id=ids.to_text("evt", first), runs=(), duplicate=True)
         runs = []
         for record, flow in zip(item.runs, flows, strict=True):
@@ -258,6 +270,7 @@ class Intake:
         return Receipt(event_id=ids.to_text("evt", event.key), runs=tuple(runs))
 
     def _tell(self, event: Event) -> None:
+        self._executor.waits.arrived(event)
         changes = self._executor.changes
         if changes.listeners:
             changes.publish("event", event.time, {"id": ids.to_text("evt", event.key), "type": event.type})
@@ -269,15 +282,9 @@ class Intake:
             self._executor.wake([record.key])
 
 
-def _spawns(steps: tuple[Step, ...]) -> bool:
-    """Whether a list of steps can put events or runs of its own into the store."""
-    return any(
-        isinstance(step, (EmitStep, CallStep))
-        or (isinstance(step, BlockStep) and _spawns(step.steps))
-        or _spawns(step.on_error)
-        or _spawns(step.finally_)
-        for step in steps
-    )
+def _spawns(flow: Flow) -> bool:
+    """Whether a flow can put events, runs or values of its own into the store."""
+    return flow.code is not None or any(isinstance(s, (EmitStep, CallStep, StateStep)) for _, s in all_steps(flow))
 
 
 def _digest(kind: str, *parts: str) -> bytes:

@@ -29,3 +29,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Milliseconds that runs get to come to a border at shutdown."""
     event_data: int = 10 << 20
     """Bytes of one event's data as JSON."""
+    state_keys: int = 10_000
+    """Keys of one flow's durable state."""
+    state_value: int = 64 << 10
+    """Bytes of one value in it as JSON."""

@@ -44,6 +44,11 @@ class IdMaker:
                 self._sequence = 0
         return (self._tick << (_SEQUENCE_BITS + _INSTANCE_BITS)) | self._instance | self._sequence
 
+    @property
+    def newest(self) -> int:
+        """The last id that was made (or what the first has to be above)."""
+        return (self._tick << (_SEQUENCE_BITS + _INSTANCE_BITS)) | self._instance | max(self._sequence, 0)
+
 
 def instant_of(number: int) -> int:
     """When the id was made, in milliseconds since 1970 (exact unless ids were borrowed from the next millisecond)."""

@@ -137,6 +137,19 @@ class StateChange(msgspec.Struct, frozen=True, kw_only=True):
     value: Any = None
 
 
+class EventWait(msgspec.Struct, frozen=True, array_like=True):
+    """What a run that has left memory waits for, as its record keeps it: enough to know which events wake it."""
+
+    type: str
+    """Pattern of the type."""
+    key: str | None = None
+    """What the subject has to be."""
+    source: str | None = None
+    """Pattern of the source."""
+    seen: int = 0
+    """Key of the event up to which it has seen all."""
+
+
 class Run(msgspec.Struct, kw_only=True):
     """The slim record of a run that lists show. Inputs and output are in the journal."""
 
@@ -156,6 +169,10 @@ class Run(msgspec.Struct, kw_only=True):
     """When a waiting run must be looked at again; None: only a signal or a child wakes it."""
     waiting_for: str = ""
     """In words, for `explain`: `step cool-down sleeps`."""
+    waits: tuple[EventWait, ...] = ()
+    """The events that wake it, while it is out of memory."""
+    detached: bool = False
+    """Called with `wait: false`: it is not cancelled with its parent, and its end does not wake it."""
     error: ErrorInfo | None = None
     owner: int = 0
     """The instance that holds its lease; 0 is nobody."""

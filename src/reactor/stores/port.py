@@ -1,7 +1,7 @@
 """The store port: one atomic commit, and the reads that the engine and the doors need. Stores hold no policy.
 
-Two protocols: `Store` is what the engine lives on, `History` what lists and pages are made of (it never reads
-payloads).
+Two protocols: `Store` is what the engine lives on, `History` what lists and pages are made of (it reads no
+payloads but those of events that are asked for).
 Keys are integers (`model.ids`); whoever shows them makes text of them. All reads see every commit that has returned.
 """
 
@@ -168,9 +168,15 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events a list shows, newest first."""
+    """Which events a list shows: the newest first, or with `above` the oldest first."""
 
     type: str | None = None
+    prefix: str | None = None
+    """What the type begins with; only together with `above`."""
+    subject: str | None = None
+    """Only together with `above`."""
+    above: int | None = None
+    """Cursor of a list from the oldest on: keys greater than this."""
     source: str | None = None
     since: Instant | None = None
     until: Instant | None = None
@@ -211,7 +217,11 @@ class History(Protocol):
         ...
 
     async def events(self, wanted: EventFilter) -> list[EventRow]:
-        """A page of events, newest first."""
+        """A page of events, in the filter's order."""
+        ...
+
+    async def read(self, keys: Sequence[int]) -> list[Event]:
+        """These events with their data, in the order of the keys; missing ones are left out."""
         ...
 
     async def counts(self) -> dict[str, int]:

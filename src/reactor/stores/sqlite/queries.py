@@ -68,6 +68,15 @@ EVENTS_BY_TYPE = _joined(EVENT_ROW_JSON, "FROM events INDEXED BY events_by_type 
 EVENTS_BY_SOURCE = _joined(
     EVENT_ROW_JSON, "FROM events INDEXED BY events_by_source WHERE source = :source" + _EVENT_REST
 )
+_SINCE_REST = """ AND key > :above AND key < :below AND (:type IS NULL OR +type = :type)
+ AND (:source IS NULL OR +source = :source) AND (:subject IS NULL OR +subject = :subject)
+ AND (:prefix IS NULL OR (+type >= :prefix AND +type < :prefix || char(1114111))) ORDER BY key LIMIT :limit"""
+SINCE_ALL = _joined(EVENT_ROW_JSON, "FROM events NOT INDEXED WHERE 1" + _SINCE_REST)
+SINCE_BY_SUBJECT = _joined(
+    EVENT_ROW_JSON,
+    "FROM events INDEXED BY events_by_subject WHERE subject IS NOT NULL AND subject = :subject" + _SINCE_REST,
+)
+SINCE_BY_TYPE = _joined(EVENT_ROW_JSON, "FROM events INDEXED BY events_by_type WHERE type = :type" + _SINCE_REST)
 EVENT_BY_ID = _joined(
     EVENT_JSON, "FROM events INDEXED BY events_by_id WHERE external > 0 AND id = ? ORDER BY key DESC LIMIT 20"
 )

@@ -155,8 +155,19 @@ class Reader:
 
         return self.call(ask)
 
+    def read(self, keys: Sequence[int]) -> asyncio.Future[list[Event]]:
+        """Events with their data, in the order of the keys."""
+
+        def ask(connection: sqlite3.Connection) -> list[Event]:
+            found = {event.key: event for event in self._events(connection, keys)}
+            return [found[key] for key in keys if key in found]
+
+        return self.call(ask)
+
     def event_page(self, wanted: EventFilter) -> asyncio.Future[list[EventRow]]:
         """A page of events without their data."""
+        if wanted.above is not None:
+            return self._events_since(wanted)
         values = {
             **_window(wanted.since, wanted.until, wanted.below, wanted.limit),
             "type": None if wanted.type is None else rows.plain(wanted.type),
@@ -171,6 +182,31 @@ class Reader:
         def ask(connection: sqlite3.Connection) -> list[EventRow]:
             found = rows.decode_event_rows(one(connection, query, values))
             return [rows.to_event_row(row) for row in sorted(found, key=lambda row: -row.key)]
+
+        return self.call(ask)
+
+    def _events_since(self, wanted: EventFilter) -> asyncio.Future[list[EventRow]]:
+        """A page from the oldest on, by the narrowest index. A prefix of types has none: its types are not in the order
+        of time.
+        """
+        window = _window(wanted.since, wanted.until, wanted.below, wanted.limit)
+        values = {
+            **window,
+            "above": max(wanted.above or 0, window["since"] - 1),
+            "type": None if wanted.type is None else rows.plain(wanted.type),
+            "prefix": None if wanted.prefix is None else rows.plain(wanted.prefix),
+            "source": None if wanted.source is None else rows.plain(wanted.source),
+            "subject": None if wanted.subject is None else rows.plain(wanted.subject),
+        }
+        query = queries.SINCE_ALL
+        if wanted.subject is not None:
+            query = queries.SINCE_BY_SUBJECT
+        elif wanted.type is not None:
+            query = queries.SINCE_BY_TYPE
+
+        def ask(connection: sqlite3.Connection) -> list[EventRow]:
+            found = rows.decode_event_rows(one(connection, query, values))
+            return [rows.to_event_row(row) for row in sorted(found, key=lambda row: row.key)]
 
         return self.call(ask)
 

@@ -11,7 +11,7 @@ import msgspec
 from reactor.model.clock import Instant
 from reactor.model.errors import ErrorInfo
 from reactor.model.event import Event
-from reactor.model.journal import Entry, Run
+from reactor.model.journal import Entry, EventWait, Run
 from reactor.model.states import RunStatus
 from reactor.stores.port import EventRow
 
@@ -39,6 +39,8 @@ class RunMore(msgspec.Struct, frozen=True, omit_defaults=True):
     forked_from: int | None = None
     waiting_for: str = ""
     error: ErrorInfo | None = None
+    waits: tuple[EventWait, ...] = ()
+    detached: bool = False
 
 
 class EventMore(msgspec.Struct, frozen=True, array_like=True):
@@ -179,8 +181,10 @@ def _odd_columns(event: Event, claim: bytes | None, data: bytes, external: int) 
 def run_columns(run: Run, origin: int, gate: int | None, claim: bytes | None) -> tuple[Any, ...]:
     """A row of kind 3 of the inbox (16 values)."""
     more = None
-    if run.error is not None or run.waiting_for or run.parent_path or run.forked_from is not None:
-        more = encode_json(RunMore(run.parent_path, run.forked_from, run.waiting_for, clipped(run.error)))
+    if run.error is not None or run.waiting_for or run.parent_path or run.forked_from is not None or run.waits:
+        more = encode_json(
+            RunMore(run.parent_path, run.forked_from, run.waiting_for, clipped(run.error), run.waits, run.detached)
+        )
     return (3, run.key, origin, run.version, CODES[run.status], run.event_key, run.parent_key, run.created_at,
             run.started_at, run.finished_at, run.wake_at, run.owner, run.epoch, more, gate, claim)  # fmt: skip
 
@@ -206,7 +210,8 @@ def to_run(row: RunRow, flow: str, trigger: str) -> Run:
         key=row.key, flow=flow, version=row.version, status=STATUSES[row.status], event_key=row.event_key,
         trigger=trigger, parent_key=row.parent_key, parent_path=more.parent_path, forked_from=more.forked_from,
         created_at=row.created_at, started_at=row.started_at, finished_at=row.finished_at, wake_at=row.wake_at,
-        waiting_for=more.waiting_for, error=more.error, owner=row.owner, epoch=row.epoch,
+        waiting_for=more.waiting_for, waits=more.waits, detached=more.detached, error=more.error,
+        owner=row.owner, epoch=row.epoch,
     )  # fmt: skip
 
 

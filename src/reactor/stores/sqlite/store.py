@@ -184,6 +184,9 @@ class SqliteStore:
         """See `History.events`. `since` and `until` (exclusive) mean when the event arrived, as its key tells."""
         return await self._read.event_page(wanted)
 
+    async def read(self, keys: Sequence[int]) -> list[Event]:
+        return await self._read.read(keys)
+
     async def counts(self) -> dict[str, int]:
         """See `History.counts`. All numbers are exact; about 20 ms for a million runs and as many events."""
         return await self._read.counts()

@@ -145,6 +145,7 @@ class App:
         )
         doors = Doors(validate=self.compiler.problems, problems=lambda: self.problems)
         self.running = await start(self.engine, claims, config, doors)
+        self.engine.executor.seals.base = settings.public_url or self.running.url
         address = {"url": self.running.url, "pid": os.getpid()}
         write_private(settings.data / ADDRESS_FILE, json.dumps(address).encode())
 
@@ -221,6 +222,7 @@ def build(settings: Settings, *, server: bool = True) -> App:
             action_settings=action_settings(settings),
             env={name: os.environ[name] for name in settings.env_allow if name in os.environ},
             secret=vault.read,
+            derive=vault.derived,
             instance=INSTANCE,
             retention=settings.retention,
         )

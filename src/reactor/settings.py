@@ -46,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
     ingest_open: bool = False
     url: str | None = None
+    public_url: str | None = None
     retention: int | None = None
     max_body: int = 10 << 20
     http_timeout: int = 30_000
@@ -320,6 +321,7 @@ FIELDS: dict[str, Field] = {
     "hosts": Field("more names under which this server may be addressed", _list),
     "ingest_open": Field("take events without a token also beyond loopback", _flag),
     "url": Field("where the command line finds the server", _url),
+    "public_url": Field("where people reach this server: what links in messages begin with", _url),
     "retention": Field("how long finished runs are kept; `forever`", _retention),
     "max_body": Field("largest data of one event", _size),
     "http_timeout": Field("longest wait of http.request where a step names none", _duration),

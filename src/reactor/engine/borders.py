@@ -212,8 +212,8 @@ class Borders(Written):
 
 
 def _told(journal: Sequence[Entry]) -> bool:
-    """Whether the run was unwinding already: a step was cancelled after the last word to cancel (the losers of joins are
-    cancelled without one).
+    """Whether the run was unwinding already: a step was cancelled after the last word to cancel (the losers of joins
+    are cancelled without one).
     """
     asked = max((n for n, entry in enumerate(journal) if entry.key == "#cancel"), default=len(journal))
     return any(entry.status == RunStatus.CANCELLED and entry.key for entry in journal[asked:])

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from reactor.engine.approvals import Approvals
 from reactor.engine.changes import Changes
 from reactor.engine.control import Control
 from reactor.engine.executor import Executor
@@ -17,6 +18,7 @@ from reactor.engine.flows import CheckInputs, Compile, FlowBook
 from reactor.engine.intake import Intake
 from reactor.engine.limits import Limits
 from reactor.engine.retention import Retention
+from reactor.engine.sealing import Derive
 from reactor.engine.triggers import Triggers
 from reactor.model import ids
 from reactor.model.clock import Clock, Entropy
@@ -52,6 +54,8 @@ class Parts(msgspec.Struct, kw_only=True):
     env: Mapping[str, str]
     """What `env.` may read."""
     secret: Callable[[str], str | None]
+    derive: Derive | None = None
+    """Purpose → a key that follows from the server's secret key; None: nothing can be sealed or signed."""
     instance: int = 1
     retention: int | None = None
     """Milliseconds that finished runs are kept; None: for ever."""
@@ -96,8 +100,10 @@ class Engine:
             action_settings=parts.action_settings,
             env=parts.env,
             secret=parts.secret,
+            derive=parts.derive,
         )
         self.intake = Intake(self.executor, parts.history)
+        self.approvals = Approvals(self.executor, self.intake)
         self.control = Control(self.executor)
         self.explain = Explain(self.executor, parts.history)
         self.triggers = Triggers(self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from reactor.engine import connections
 from reactor.engine.borders import Borders
 from reactor.engine.changes import Changes
+from reactor.engine.endings import Endings
 from reactor.engine.ends import Ends
 from reactor.engine.flows import FlowBook
 from reactor.engine.limits import Limits
 from reactor.engine.live import CALLS, LiveRun
 from reactor.engine.memory import Memory
+from reactor.engine.sealing import Derive, Seals
 from reactor.engine.states import States
 from reactor.engine.waits import Waits
 from reactor.engine.written import Written
@@ -59,6 +61,7 @@ class Executor(Memory):
         action_settings: Mapping[str, Any],
         env: Mapping[str, str],
         secret: Callable[[str], str | None],
+        derive: Derive | None,
     ) -> None:
         super().__init__(store=store, book=book, clock=clock, limits=limits)
         self.history = history
@@ -71,6 +74,8 @@ class Executor(Memory):
         self._env = env
         self._secret = secret
         self.ends = Ends()
+        self.endings = Endings(self)
+        self.seals = Seals(derive)
         self.waits = Waits(self)
         self.states = States(store, self.committer, limits)
         self._connections: dict[tuple[str, int], connections.Connections] = {}
@@ -156,6 +161,7 @@ class Executor(Memory):
         now = self.clock.now()
         live.status(end.status, finished_at=now, error=end.error, wake_at=None, waiting_for="", owner=0, waits=())
         self.waits.forget(live.key)
+        self.endings.tell(live, end)
         self.committer.touch(live, soon=True)
         self.finished += 1
         self.failed += end.status is RunStatus.FAILED

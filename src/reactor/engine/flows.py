@@ -36,7 +36,7 @@ class FlowBook:
         self._store = store
         self._clock = clock
         self._compile = compile_
-        self._check_inputs = check_inputs
+        self.check_inputs = check_inputs
         self.current: dict[str, Flow] = {}
         self.enabled: dict[str, bool] = {}
         self.routes = RouteTable(env=env)
@@ -203,7 +203,7 @@ class FlowBook:
             raise PermanentError("input", f"inputs of flow {flow.name!r} must be a map, not {type(values).__name__}")
         if flow.inputs is None:
             return dict(values)
-        filled, problems = self._check_inputs(flow.inputs, values)
+        filled, problems = self.check_inputs(flow.inputs, values)
         if problems:
             raise PermanentError("input", f"inputs of flow {flow.name!r}: {'; '.join(problems)}")
         return filled

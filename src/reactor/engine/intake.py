@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 _TYPE_LIMIT = 256
 _NEVER = (0, 0)
+RESERVED = "reactor."
+"""What the types of events that only Reactor itself makes begin with."""
 EVENT_MEMORY = 7 * 86_400_000
 """Milliseconds: an event's (source, id) is remembered for a week."""
 
@@ -57,18 +59,19 @@ class Intake:
         *,
         saved: tuple[str, Mapping[str, Any]] | None = None,
         expect: str | None = None,
+        inside: bool = False,
     ) -> list[Receipt]:
         """Take events in, all or none. Returns after they and the runs they start are committed.
 
         `saved`: (trigger key, values to keep) of the same transaction. `expect`: the caller will ask for the end of
-        this flow's runs.
+        this flow's runs. `inside`: Reactor's own events, whose types are refused at every other door.
 
         Raises:
             BusyError: the queue is full or the store cannot write now; nothing was taken.
             InvalidError: an event is malformed. TooLargeError: its data is over the limit.
             StoreBrokenError: the store needs an operator.
         """
-        events = [self._event(draft) for draft in drafts]
+        events = [self._event(draft, inside=inside) for draft in drafts]
         size = sum(len(event.raw or b"") for event in events)
         try:
             self._committer.check_room(len(events), size)
@@ -180,7 +183,12 @@ class Intake:
 
     # --- making the event ----------------------------------------------------------------------------------------
 
-    def _event(self, draft: EventDraft) -> Event:
+    def _event(self, draft: EventDraft, *, inside: bool = False) -> Event:
+        if draft.type.startswith(RESERVED) and not inside:
+            raise InvalidError(
+                f"events whose type begins with {RESERVED!r} are Reactor's own and are not taken from outside; "
+                f"give {draft.type[:80]!r} another name"
+            )
         if not draft.type or len(draft.type) > _TYPE_LIMIT:
             raise InvalidError(f"an event's type is 1 to {_TYPE_LIMIT} characters long")
         executor = self._executor

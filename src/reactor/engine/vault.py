@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import hmac
 import os
 import re
 from collections.abc import Iterator
@@ -116,6 +117,19 @@ class Vault:
         """Forget a secret; whether there was one."""
         with self._changing() as file:
             return file.secrets.pop(name, None) is not None
+
+    def derived(self, purpose: str) -> bytes:
+        """A key of 32 bytes that follows from the master key, for another use of it.
+
+        Raises:
+            PermanentError: kind `secret`: there is no master key, or it cannot be read.
+        """
+        file = self._current()
+        if self._given and not self._path.exists():
+            # A passphrase makes a key only together with its salt, which has to stay as it is.
+            with self._changing() as kept:
+                file = kept
+        return hmac.digest(self._key(file), f"reactor/key/{purpose}".encode(), "sha256")
 
     # --- the file ---
 

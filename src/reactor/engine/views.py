@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from reactor.engine.sealing import masked
 from reactor.model import ids
 from reactor.model.clock import Instant, to_iso
 from reactor.model.event import Event
@@ -48,7 +49,7 @@ def run_whole(loaded: Loaded, flow: Flow | None) -> dict[str, Any]:
     if end is not None and end.error is not None:
         shown["error"] = end.error.view()
     shown["inputs"] = None if inputs is None else inputs.value
-    shown["output"] = None if end is None else end.value
+    shown["output"] = None if end is None else masked(end.value)
     shown["steps"] = steps(known, flow, unfinished=_UNFINISHED.get(loaded.run.status, "running"))
     return shown
 
@@ -102,7 +103,7 @@ def _fill(step: dict[str, Any], what: str, entry: Entry) -> None:
         step["attempts"] = entry.attempt
         step["started_at"] = step["started_at"] or to_iso(entry.started or entry.at)
         step["finished_at"] = to_iso(entry.at)
-        step["output"] = entry.value
+        step["output"] = masked(entry.value)
         step["error"] = None if entry.error is None else entry.error.view()
         step["input"] = entry.input if entry.input is not None else step["input"]
 

@@ -149,8 +149,10 @@ class Waits:
     # --- what may be asked ---------------------------------------------------------------------------------------
 
     def listens(self, type_: str) -> bool:
-        """Whether somebody may wait for events of this type."""
-        return type_ in self._exact or type_ in self._keyed or any(fits(pattern, type_) for pattern in self._patterns)
+        """Whether somebody waits for this type by name (see `RouteTable.listens`)."""
+        if type_ in self._exact or type_ in self._keyed:
+            return True
+        return any(pattern[0] != "*" and fits(pattern, type_) for pattern in self._patterns)
 
     def subjects(self, type_: str) -> list[tuple[int, str]]:
         """(run, subject) of all who wait for one subject of exactly this type, oldest run first."""

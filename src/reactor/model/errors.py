@@ -10,6 +10,7 @@ ReactorError
 │   ├── ConflictError        the thing is not in a state for this (409)
 │   ├── TooLargeError        over a configured limit (413)
 │   ├── UnauthorizedError    no or wrong credentials (401)
+│   ├── ForbiddenError       known, but not one who may do this (403)
 │   └── BusyError            queues are full, try again later (503 + Retry-After)
 ├── StoreError               the store could not do it
 │   ├── StoreBusyError       locked or out of space for now: the same call may work later
@@ -99,6 +100,12 @@ class UnauthorizedError(RefusedError):
     """No credentials, or wrong ones."""
 
     status = 401
+
+
+class ForbiddenError(RefusedError):
+    """This one may not do this."""
+
+    status = 403
 
 
 class NotFoundError(RefusedError):

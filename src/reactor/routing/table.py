@@ -119,6 +119,16 @@ class RouteTable:
         """The flows that this event starts, each once. The quick way: no reasons are put into words."""
         return [Match(route.flow, route.trigger) for route, no in self._verdicts(event) if no is None]
 
+    def listens(self, type_: str) -> bool:
+        """Whether a flow asks for this type by name: a pattern that begins with `*` takes what comes, and asks for
+        nothing.
+        """
+        if self._exact.get(type_):
+            return True
+        segments = type_.split(".")
+        node = self._tree.below.get(segments[0])
+        return node is not None and next(_walk(node, segments, 1), None) is not None
+
     def match(self, event: Event) -> tuple[list[Match], list[NonMatch]]:
         """The flows that this event starts, each once, and those that listen for it but said no."""
         matches: list[Match] = []

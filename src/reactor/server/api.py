@@ -11,7 +11,7 @@ from starlette.routing import Match, Route
 
 from reactor.engine.engine import Engine
 from reactor.model.errors import ReactorError
-from reactor.server import api_events, api_flows, api_runs, api_server, page
+from reactor.server import api_approvals, api_events, api_flows, api_runs, api_server, approval_page, page
 from reactor.server.config import ServerConfig
 from reactor.server.doors import Doors
 from reactor.server.guard import Guard, Head
@@ -25,7 +25,13 @@ _log = logging.getLogger("reactor.http")
 _encode = msgspec.json.Encoder().encode
 _LARGEST = 11 << 20
 _PRIVATE: Headers = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
-LINES: tuple[Line, ...] = (*api_runs.LINES, *api_events.LINES, *api_flows.LINES, *api_server.LINES)
+LINES: tuple[Line, ...] = (
+    *api_runs.LINES,
+    *api_approvals.LINES,
+    *api_events.LINES,
+    *api_flows.LINES,
+    *api_server.LINES,
+)
 
 
 class Api:
@@ -40,6 +46,7 @@ class Api:
         self._ingest = ingest
         self._doors = doors
         self._page = page.Page(guard)
+        self._approval_page = approval_page.ApprovalPage(engine, guard)
         self._url = f"http://{config.host}:{config.port}"
         self._plain = {
             "/": self._page.show,
@@ -59,6 +66,8 @@ class Api:
             plain = self._plain.get(scope["path"])
             if plain is not None:
                 await plain(scope, receive, send)
+            elif scope["path"].startswith(approval_page.PREFIX):
+                await self._approval_page(scope, receive, send)
             else:
                 await self._resource(scope, receive, send)
         except ReactorError as error:

@@ -11,7 +11,19 @@ import msgspec
 from reactor.model.errors import ConflictError, InvalidError
 from reactor.sdk.http import HttpHandler
 
-OWN = ("api", "assets", "events", "health", "login", "logout", "metrics", "openapi.json", "ready", "webhook")
+OWN = (
+    "api",
+    "approvals",
+    "assets",
+    "events",
+    "health",
+    "login",
+    "logout",
+    "metrics",
+    "openapi.json",
+    "ready",
+    "webhook",
+)
 """First segments of Reactor's own paths. Under `/webhook` triggers may claim: the older flows do."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LITERAL = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")

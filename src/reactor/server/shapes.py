@@ -95,6 +95,34 @@ class RunExplained(RunRow):
     steps: list[StepShape]
 
 
+class DecisionShape(Shape):
+    """What one person has decided."""
+
+    by: str
+    decision: str
+    at: str
+
+
+class Approval(Shape):
+    """A question to people."""
+
+    id: str
+    run_id: str
+    flow: str
+    step: str
+    title: str
+    people: list[str]
+    """Who may decide; none: whoever may act on runs."""
+    quorum: int
+    """So many have to approve; one rejection rejects."""
+    form: dict[str, Any] | None
+    """JSON Schema of what they fill in."""
+    asked_at: str
+    until: str | None
+    decisions: list[DecisionShape]
+    open: bool
+
+
 class LogLine(Shape):
     """Something that happened in a run."""
 

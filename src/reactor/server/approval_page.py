@@ -1,0 +1,236 @@
+"""`/approvals/ID?person=…&token=…`: one person decides one thing, without signing in. Looking changes nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from html import escape
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from reactor.engine.approvals import Approval
+from reactor.engine.engine import Engine
+from reactor.model.clock import to_iso
+from reactor.model.errors import InvalidError, RefusedError
+from reactor.server.guard import Guard, Head
+from reactor.server.problems import Headers, Problem, Receive, Scope, Send, answer, read_body
+
+PREFIX = "/approvals/"
+_LARGEST = 1 << 20
+_FIELDS = 500
+_FIELD = "field."
+"""Stands before the names of the form's own fields."""
+_LONG = 200
+"""A text that may be longer than this gets several lines."""
+_STYLE = """
+body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
+h1{font-size:1.4rem;overflow-wrap:anywhere}label{display:block;font-weight:600;margin-top:1rem}
+input,select,textarea{font:inherit;width:100%;box-sizing:border-box;padding:.4rem;border:1px solid #6b7280}
+input[type=checkbox]{width:auto}small,.facts{color:#4b5563}.alert{border-left:.3rem solid #b91c1c;padding:.5rem 1rem}
+.done{border-left:.3rem solid #15803d;padding:.5rem 1rem}
+button{font:inherit;padding:.6rem 1.4rem;margin:1.5rem 1rem 0 0;border:1px solid #1b1f24;cursor:pointer}
+button[value=approve]{background:#15803d;color:#fff}button[value=reject]{background:#fff;color:#b91c1c}
+:focus-visible{outline:.2rem solid #1d4ed8;outline-offset:.1rem}
+@media (prefers-color-scheme:dark){body{color:#e5e7eb;background:#111827}small,.facts{color:#9ca3af}
+input,select,textarea,button[value=reject]{background:#1f2937;color:inherit}button[value=reject]{color:#fca5a5}}
+"""
+_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest())
+_HEADERS: Headers = [
+    (b"content-type", b"text/html; charset=utf-8"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'sha256-" + _HASH + b"'; form-action 'self'; base-uri 'none'; "
+        b"frame-ancestors 'none'",
+    ),
+    (b"cache-control", b"no-store"),
+    # The address holds the token.
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"x-robots-tag", b"noindex"),
+]
+
+
+class ApprovalPage:
+    """An ASGI callable below `/approvals/`."""
+
+    def __init__(self, engine: Engine, guard: Guard) -> None:
+        self._engine = engine
+        self._guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """GET shows, POST decides."""
+        head: Head = dict(scope["headers"])
+        self._guard.check_host(head)
+        method = scope["method"]
+        if method not in ("GET", "HEAD", "POST"):
+            raise Problem(405, f"{method} is not answered here; GET, POST is", headers=[(b"allow", b"GET, HEAD, POST")])
+        if not self._engine.ready:
+            raise Problem(503, "Reactor is not ready; try again", retry_after=2_000)
+        try:
+            if method == "POST":
+                text = (await read_body(receive, _LARGEST)).decode("utf-8", "replace")
+            else:
+                text = scope["query_string"].decode("latin-1")
+            status, shown = await self._answer(_id(scope), method, _parsed(text))
+        except RefusedError as error:
+            status, shown = error.status, _message("This cannot be decided here", _alert(error.message))
+        body = shown.encode("utf-8", "replace")
+        headers = [*_HEADERS, (b"content-length", b"%d" % len(body))]
+        await answer(send, status, headers, b"" if method == "HEAD" else body)
+
+    async def _answer(self, id_: str, method: str, given: dict[str, str]) -> tuple[int, str]:
+        person, token = given.get("person", ""), given.get("token", "")
+        if not self._engine.executor.seals.is_token(id_, person, token):
+            return 403, _message("This link is not valid", _alert("Ask whoever sent it to you for a new one."))
+        approval = await self._engine.approvals.get(id_)
+        if method == "POST":
+            return await self._decide(approval, person, token, given)
+        return 200, _page(approval, person, token, {})
+
+    async def _decide(self, approval: Approval, person: str, token: str, given: dict[str, str]) -> tuple[int, str]:
+        by = person or given.get("by", "").strip()
+        if not person and approval.people:
+            return 403, _message(approval.title, _alert("Each person decides by a link of their own, or signed in."))
+        decision = given.get("decision", "")
+        try:
+            form = _values(approval.form, given) if approval.form is not None else None
+            await self._engine.approvals.decide(approval.id, decision, by, form)
+        except InvalidError as error:
+            return 400, _page(approval, person, token, given, error.message)
+        done = "approved" if decision == "approve" else "rejected"
+        return 200, _message(approval.title, f'<p class="done" role="status">Thank you. You have {done} this.</p>')
+
+
+def _id(scope: Scope) -> str:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return unquote(raw.partition(b"?")[0].decode("latin-1")[len(PREFIX) :])
+
+
+def _parsed(text: str) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS, errors="surrogateescape")
+    except ValueError:
+        raise Problem(400, "the request cannot be read") from None
+    return dict(pairs)
+
+
+# --- what is shown -------------------------------------------------------------------------------------------------
+
+
+def _message(title: str, body: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
+        f'content="width=device-width,initial-scale=1"><title>{escape(title)}</title><style>{_STYLE}</style></head>'
+        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
+    )
+
+
+def _alert(text: str) -> str:
+    return f'<p class="alert" role="alert">{escape(text)}</p>'
+
+
+def _page(approval: Approval, person: str, token: str, given: dict[str, str], problem: str = "") -> str:
+    facts = [f"Asked by flow {approval.flow}"]
+    if person:
+        facts.append(f"you decide as {person}")
+    if approval.quorum > 1:
+        facts.append(f"{len(approval.decisions)} of {approval.quorum} have decided")
+    if approval.until is not None:
+        facts.append(f"until {to_iso(approval.until)}")
+    parts = [f'<p class="facts">{escape("; ".join(facts))}.</p>', _alert(problem) if problem else ""]
+    if not approval.open or any(made["by"] == person for made in approval.decisions):
+        parts.append('<p class="done" role="status">This has been decided.</p>')
+    elif not person and approval.people:
+        parts.append(_alert(f"{', '.join(approval.people)} decide by links of their own."))
+    else:
+        parts.append(_form(approval, person, token, given))
+    return _message(approval.title, "".join(parts))
+
+
+def _form(approval: Approval, person: str, token: str, given: dict[str, str]) -> str:
+    # The address of the page itself, so nothing of the id has to be written here.
+    parts = [
+        '<form method="post" autocomplete="off">',
+        f'<input type="hidden" name="person" value="{escape(person)}">',
+        f'<input type="hidden" name="token" value="{escape(token)}">',
+    ]
+    if not person:
+        by = escape(given.get("by", ""))
+        parts.append(f'<label for="by">Your name</label><input id="by" name="by" maxlength="256" value="{by}">')
+    schema = approval.form or {}
+    required = schema.get("required") if isinstance(schema.get("required"), list) else []
+    for number, (name, field) in enumerate(_properties(schema)):
+        parts.append(_field(number, name, field, given, needed=name in (required or [])))
+    parts.append('<button name="decision" value="approve">Approve</button>')
+    parts.append('<button name="decision" value="reject" formnovalidate>Reject</button></form>')
+    return "".join(parts)
+
+
+def _properties(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    found = schema.get("properties")
+    pairs = found.items() if isinstance(found, dict) else ()
+    return [(str(name), field if isinstance(field, dict) else {}) for name, field in pairs]
+
+
+def _field(number: int, name: str, field: dict[str, Any], given: dict[str, str], *, needed: bool) -> str:
+    label = str(field.get("title") or name) + (" (required)" if needed else "")
+    hint = field.get("description")
+    told = f' aria-describedby="h{number}"' if hint else ""
+    attributes = f'id="f{number}" name="{escape(_FIELD + name)}"{told}'
+    default = field.get("default", "")
+    value = given.get(_FIELD + name, default if isinstance(default, str) else msgspec.json.encode(default).decode())
+    if needed and field.get("type") != "boolean":
+        attributes += " required"
+    shown = _control(attributes, field, value, given)
+    small = f'<small id="h{number}">{escape(str(hint))}</small>' if hint else ""
+    return f'<label for="f{number}">{escape(label)}</label>{shown}{small}'
+
+
+def _control(attributes: str, field: dict[str, Any], value: str, given: dict[str, str]) -> str:
+    kind, choices = field.get("type"), field.get("enum")
+    if isinstance(choices, list):
+        texts = ["", *(one if isinstance(one, str) else msgspec.json.encode(one).decode() for one in choices)]
+        options = "".join(
+            f'<option value="{escape(text)}"{" selected" if text == value else ""}>{escape(text)}</option>'
+            for text in texts
+        )
+        return f"<select {attributes}>{options}</select>"
+    if kind == "boolean":
+        checked = " checked" if value == "on" or (not given and field.get("default") is True) else ""
+        return f'<input type="checkbox" {attributes}{checked}>'
+    if kind in ("integer", "number"):
+        step = "1" if kind == "integer" else "any"
+        return f'<input type="number" step="{step}" {attributes} value="{escape(value)}">'
+    longest = field.get("maxLength")
+    if kind in ("object", "array") or (kind == "string" and isinstance(longest, int) and longest > _LONG):
+        return f'<textarea rows="4" {attributes}>{escape(value)}</textarea>'
+    return f'<input type="text" {attributes} value="{escape(value)}">'
+
+
+# --- what is sent --------------------------------------------------------------------------------------------------
+
+
+def _values(schema: dict[str, Any], given: dict[str, str]) -> dict[str, Any]:
+    """The form's fields as JSON values; the schema judges them later. What is left empty is left out."""
+    values: dict[str, Any] = {}
+    for name, field in _properties(schema):
+        text = given.get(_FIELD + name)
+        if field.get("type") == "boolean" and not isinstance(field.get("enum"), list):
+            values[name] = text == "on"
+        elif text:
+            values[name] = _value(field, text)
+    return values
+
+
+def _value(field: dict[str, Any], text: str) -> Any:
+    choices = field.get("enum")
+    texts = isinstance(choices, list) and text in choices
+    if texts or field.get("type") == "string":
+        return text
+    try:
+        return msgspec.json.decode(text.encode("utf-8", "surrogatepass"))
+    except msgspec.DecodeError:
+        return text

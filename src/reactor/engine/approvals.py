@@ -12,7 +12,8 @@ from reactor.model import ids
 from reactor.model.clock import Instant, to_iso
 from reactor.model.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from reactor.model.event import EventDraft
-from reactor.model.journal import DECIDED, Entry, index
+from reactor.model.journal import Entry, index
+from reactor.runtime.people import DECIDED
 from reactor.stores.port import EventFilter, Loaded
 
 DECISIONS = ("approve", "reject")
@@ -64,9 +65,9 @@ class Approvals:
         self._executor = executor
         self._intake = intake
 
-    async def list(self, after: int = 0, limit: int = 100) -> tuple[list[Approval], int | None]:
-        """Open approvals of runs above `after`, oldest run first; then where the next page goes on. A run's approvals are
-        never parted, so there may be a few more than `limit`.
+    async def page(self, after: int = 0, limit: int = 100) -> tuple[list[Approval], int | None]:
+        """Open approvals of runs above `after`, oldest run first; then where the next page goes on. Those of one run
+        are never parted, so there may be a few more than `limit`.
         """
         executor = self._executor
         await executor.waits.restored.wait()
@@ -99,9 +100,7 @@ class Approvals:
         loaded = await self._loaded([run]) if run is not None else []
         approval = await self._of(loaded[0], _path(id_)) if loaded else None
         if approval is None:
-            raise NotFoundError(
-                f"there is no approval {id_[:200]!r}; `reactor approvals list` shows those that are open"
-            )
+            raise NotFoundError(f"there is no approval {id_[:200]!r}; `reactor approvals list` shows the open ones")
         return approval
 
     async def _of(self, loaded: Loaded, path: str) -> Approval | None:

@@ -120,7 +120,7 @@ class Executor(Memory):
         inputs = live.recall("#inputs")
         interpreter = Interpreter(
             flow,
-            live,  # type: ignore[arg-type] # waits for events and state are still to come here
+            live,
             event=self._event_view(live.event, flow),
             run={
                 "id": live.id,
@@ -128,7 +128,14 @@ class Executor(Memory):
                 "version": record.version,
             },
             inputs=inputs.value if inputs is not None else live.inputs,
-            hands=Hands(env=self._env, secret=self._secret),
+            hands=Hands(
+                env=self._env,
+                state=self.states.of(flow.name),
+                secret=self._secret,
+                seal=self.seals.seal,
+                unseal=self.seals.unseal,
+                link=self.seals.link,
+            ),
         )
         try:
             end = await interpreter.run()

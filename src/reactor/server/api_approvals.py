@@ -26,7 +26,7 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def approvals(call: Call) -> Any:
     """Open approvals, the oldest run's first."""
     query: Page = call.query
-    found, more = await call.engine.approvals.list(cursor_of("run", query.cursor) or 0, query.limit)
+    found, more = await call.engine.approvals.page(cursor_of("run", query.cursor) or 0, query.limit)
     return {"items": [one.view() for one in found], "next": None if more is None else ids.to_text("run", more)}
 
 

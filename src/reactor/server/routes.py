@@ -12,18 +12,8 @@ from reactor.model.errors import ConflictError, InvalidError
 from reactor.sdk.http import HttpHandler
 
 OWN = (
-    "api",
-    "approvals",
-    "assets",
-    "events",
-    "health",
-    "login",
-    "logout",
-    "metrics",
-    "openapi.json",
-    "ready",
-    "webhook",
-)
+    "api", "approvals", "assets", "events", "health", "login", "logout", "metrics", "openapi.json", "ready", "webhook",
+)  # fmt: skip
 """First segments of Reactor's own paths. Under `/webhook` triggers may claim: the older flows do."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LITERAL = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reactor.engine.executor import Executor
 
 _log = logging.getLogger("reactor.run")
-CALLS = " waits for "
+CALLS = " waits for the end of "
 """Stands in the reason of a run that waits for a child."""
 
 

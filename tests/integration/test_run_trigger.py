@@ -88,7 +88,7 @@ async def test_an_event_pattern_listens_too(rig: Any) -> None:
             break
         await asyncio.sleep(0.01)
     events = await it.engine.history.events(EventFilter(type="run.completed"))
-    [first] = [event for event in await it.engine.history.read([events[-1].key])]
+    [first] = await it.engine.history.read([events[-1].key])
     assert first.data["output"] == "out"
 
 

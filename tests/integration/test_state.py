@@ -74,13 +74,14 @@ async def test_crashes_neither_lose_nor_double_an_increment(rig: Any) -> None:
 
 
 async def test_set_add_delete_and_what_expressions_see(rig: Any) -> None:
+    seen = {"x": "state.x.deep[0]", "n": "state.n", "s": "steps.five.output"}
     steps = (
         state("x", "set", {"deep": [1]}, "one"),
         state("n", "add", 2.5, "two"),
         state("n", "add", 1, "three"),
         state("gone", "set", 1, "four"),
         state("gone", "delete", name="five"),
-        ReturnStep(name="r", value=val({"x": "{{ state.x.deep[0] }}", "n": "{{ state.n }}", "s": "{{ steps.five.output }}"})),
+        ReturnStep(name="r", value=val({name: f"{{{{ {text} }}}}" for name, text in seen.items()})),
     )
     it = await rig(flow("a", *steps))
     assert await output(it, await it.send()) == {"x": 1, "n": 3.5, "s": None}

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from reactor.engine.limits import Limits
@@ -13,6 +14,7 @@ from reactor.model import ids
 from reactor.model.errors import InvalidError
 from reactor.model.event import EventDraft
 from reactor.model.flow import CallStep, EmitStep, ForEachStep, ReturnStep, SetStep, WaitForStep, WaitStep
+from reactor.model.journal import Wanted
 from reactor.model.states import RunStatus
 from reactor.stores.port import RunFilter
 from tests.integration.rig_kit import WaitingRig, ex, val
@@ -183,8 +185,6 @@ async def test_an_event_that_comes_while_a_run_leaves_is_seen(rig: Any) -> None:
 
 async def test_subjects_keep_waits_apart(rig: Any) -> None:
     """Who waits for one subject is not even asked about others."""
-    from reactor.model.journal import Wanted
-
     it = await rig(flow("a", wait_for()), limits=Limits())
     receipt = await it.send()
     run = it.engine.executor.live[it.key(receipt)]
@@ -302,7 +302,7 @@ async def test_a_call_of_a_version(rig: Any) -> None:
     missing = CallStep(name="c", flow="child", params=val({}), version=9)
     it = await rig(flow("a", call), flow("b", missing, event="other"), old)
     new = flow("child", SetStep(name="s", values=val({"is": "new"})), event="never")
-    await it.engine.book.take(__import__("msgspec").structs.replace(new, digest="new", source="child2"))
+    await it.engine.book.take(msgspec.structs.replace(new, digest="new", source="child2"))
     assert it.engine.book.get("child").version == 2
     assert await output(it, await it.send()) == {"is": "old"}
     run = await it.end(await it.send("other"))

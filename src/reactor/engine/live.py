@@ -217,9 +217,7 @@ class LiveRun(Borders):
                 await states.load(self.record_.flow)
         if self._evicting:
             await self._never()
-        value = states.change(self, change)
-        failpoints.reach("state.after")
-        return value
+        return states.change(self, change)
 
     async def turn(self) -> None:
         """See `Durable.turn`."""

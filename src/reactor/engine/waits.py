@@ -172,10 +172,10 @@ class Waits:
 
     def arrived(self, event: Event) -> None:
         """An event is in the store: those in memory who wait for it are asked, the others are woken."""
+        failpoints.reach("event.arrived")
         self._coming.pop(event.key, None)
         if not self._runs:
             return
-        failpoints.reach("wait.before")
         view: dict[str, Any] | None = None
         woken: dict[int, None] = {}
         for wait in list(self._candidates(event.type, event.subject, event.source)):

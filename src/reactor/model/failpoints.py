@@ -19,6 +19,7 @@ NAMES = (
     "run.finished",
     "emit.after",
     "child.started",
+    "event.arrived",
     "wake.loaded",
     "cursor.before",
     "blob.written",

@@ -7,6 +7,7 @@ import copy
 import msgspec
 
 from reactor.engine.executor import Executor
+from reactor.engine.retaking import before, resets
 from reactor.model import ids
 from reactor.model.errors import ConflictError, InvalidError, NotFoundError
 from reactor.model.event import JSON, Event
@@ -113,9 +114,9 @@ class Control:
                     f"run {ids.to_text('run', key)} is {run.status}; only a failed or cancelled run can be retried"
                 )
             now = self._executor.clock.now()
-            resets = [Entry(path, now, RESET, exact) for path, exact in _resets(index(loaded.journal))]
+            forgotten = [Entry(path, now, RESET, exact) for path, exact in resets(index(loaded.journal))]
             run.status, run.finished_at, run.error, run.wake_at = RunStatus.PENDING, None, None, None
-            await self._write(run, resets)
+            await self._write(run, forgotten)
             self._executor.wake([key])
 
     async def fork(self, key: int, step: str | None = None, *, data: JSON = msgspec.UNSET, latest: bool = True) -> str:
@@ -129,7 +130,7 @@ class Control:
         loaded = await self._load(key)
         await executor.book.prefetch([(loaded.run.flow, loaded.run.version)])
         flow = self._version(loaded.run, latest=latest)
-        kept = loaded.journal if step is None else _before(loaded.journal, step)
+        kept = loaded.journal if step is None else before(loaded.journal, step)
         if step is None:
             kept = [entry for entry in loaded.journal if entry.key == "#inputs"]
         elif data is not msgspec.UNSET:
@@ -175,41 +176,3 @@ class Control:
 
     async def _commit(self, batch: Batch) -> None:
         await self._executor.committer.add(batch)
-
-
-def _with_parents(path: str) -> list[str]:
-    """A path and the blocks around it, whose outcomes hang on it."""
-    parts = path.split(".")
-    return [".".join(parts[: n + 1]) for n in range(len(parts))]
-
-
-def _resets(known: dict[str, Entry]) -> list[tuple[str, bool]]:
-    """(path, alone) of what a retry must forget: failed steps with all below them; of a block around a failed step
-    only its own outcome and handlers, so that what was completed inside it stays.
-    """
-    failed = [key for key, entry in known.items() if key and "#" not in key and entry.status in ("failed", "cancelled")]
-    resets = dict.fromkeys(("", "#cancel", "#pause", "#timeout", "#body"), True) | {"on_failure": False}
-    for path in failed:
-        handlers = (path + ".on_error.", path + ".finally.")
-        inside = [k for k in known if k.startswith(path + ".") and not k.startswith(handlers)]
-        resets[path] = bool(inside)
-        for parent in _with_parents(path)[:-1]:
-            resets.setdefault(parent, True)
-            resets.setdefault(parent + "#body", True)
-        if inside:
-            own = {path + "#timeout": True, path + "#body": True}
-            resets |= own | {path + ".on_error": False, path + ".finally": False}
-    return list(resets.items())
-
-
-def _before(journal: list[Entry], step: str) -> list[Entry]:
-    """The entries before the first that belongs to the step, without outcomes of the blocks around it.
-
-    Raises:
-        NotFoundError: the run never came to that step.
-    """
-    around = set(_with_parents(step)[:-1])
-    for position, entry in enumerate(journal):
-        if entry.key == step or entry.key.startswith((step + "#", step + ".")):
-            return [e for e in journal[:position] if e.key not in around and e.key != ""]
-    raise NotFoundError(f"the run never came to a step {step!r}; `reactor runs show` lists its steps")

@@ -117,6 +117,7 @@ async def test_a_fork_from_the_middle_of_a_loop(rig: Any) -> None:
     it.calls.clear()
 
     key = ids.from_text("run", await it.engine.control.fork(it.key(receipt), "each[1].b"))
+    run: Any = None
     for _ in range(1000):
         run = await it.engine.history.run(key)
         if run.status.finished:

@@ -11,6 +11,7 @@ import msgspec
 
 from reactor.language import control, shapes, triggers
 from reactor.language.cases import read_cases
+from reactor.language.dialects import openworkflow
 from reactor.language.keys import CONTROL_KEYS, FLOW, FLOW_KEYS
 from reactor.language.lists import Call
 from reactor.language.names import EVENT_NAMES, LEGACY_NAMES, ONLY_EVENT, RUN_NAMES, SETTING_NAMES, Scope, StepNames
@@ -59,6 +60,8 @@ def load(text: str | bytes, *, file: str | None = None, catalog: Catalog) -> Loa
     if not isinstance(root, Mapping):
         message = f"a flow is a map that begins with `name:`, this is {root.kind}"
         return Loaded(None, in_order([*document.problems, source.problem("wrong-type", message, root)]), source)
+    if openworkflow.is_document(root):
+        return _open_workflow(document.problems, source, root, catalog)
     loading = _Loading(Reader(source, catalog, legacy="workflow" in root), root)
     fields = loading.fields()
     loading.reader.check_vars()
@@ -69,6 +72,16 @@ def load(text: str | bytes, *, file: str | None = None, catalog: Catalog) -> Loa
         flow = loading.tested(flow)
     problems = in_order([*document.problems, *loading.reader.problems])
     return Loaded(flow, problems, source, fields.get("name"), root.get("name") or root, tuple(loading.steps.calls))
+
+
+def _open_workflow(before: list[Problem], source: Source, root: Mapping, catalog: Catalog) -> Loaded:
+    """A file of the other dialect."""
+    found = openworkflow.read(source, root, catalog)
+    problems = in_order([*before, *found.reading.problems])
+    flow = None
+    if not errors(problems):
+        flow = Flow(source=source.text, digest=digest(root), file=source.file, **found.fields)
+    return Loaded(flow, problems, source, found.name, found.name_at, found.calls)
 
 
 def digest(root: Node) -> str:

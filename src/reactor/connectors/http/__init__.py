@@ -1,5 +1,6 @@
 """HTTP both ways: the trigger `webhook` and the action `http.request`."""
 
+from reactor.connectors.http.openapi import http_openapi
 from reactor.connectors.http.request import http_request
 from reactor.connectors.http.webhook import Webhook
 from reactor.sdk import Connector
@@ -14,7 +15,7 @@ async def _close() -> None:
 connector = Connector(
     name="http",
     doc="HTTP both ways: webhooks in, requests out.",
-    actions=(http_request,),
+    actions=(http_request, http_openapi),
     triggers=(Webhook(),),
     close=_close,
     types={"http.request": "A request to a webhook's path: data is its body."},

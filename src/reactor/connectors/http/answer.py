@@ -24,7 +24,10 @@ from reactor.sdk.paths import inside_roots
 class Reader:
     """Reads one answer. After `read` with `skip=False`, `output` is the step's output."""
 
-    def __init__(self, *, limit: int, success: Sequence[tuple[int, int]], save_to: Path | None) -> None:
+    def __init__(
+        self, *, limit: int, success: Sequence[tuple[int, int]], save_to: Path | None, raw: bool = False
+    ) -> None:
+        self._raw = raw
         self.output: dict[str, Any] = {}
         self._limit = limit
         self._success = success
@@ -54,7 +57,12 @@ class Reader:
                 kept.extend(decoder.feed(chunk))
         decoder.end()
         content_type = str(names.get("content-type", ""))
-        self.output["body"], encoding = decode(kept[0] if len(kept) == 1 else b"".join(kept), content_type)
+        body = kept[0] if len(kept) == 1 else b"".join(kept)
+        encoding: str | None
+        if self._raw:
+            self.output["body"], encoding = base64.b64encode(body).decode(), "base64"
+        else:
+            self.output["body"], encoding = decode(body, content_type)
         if encoding is not None:
             self.output["encoding"] = encoding
 

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from reactor.connectors.http import answer, client, media, wire
+from reactor.connectors.http import answer, client, media, oauth, wire
 from reactor.connectors.http.address import Target, follow_from, join_base, parse
 from reactor.connectors.http.guard import Refused
 from reactor.connectors.http.request import Params, RequestAuth, size, successes
@@ -68,7 +68,7 @@ async def perform(ctx: ActionContext, params: Params) -> dict[str, Any]:
         StepError: kinds `http.STATUS`, `connection`, `connection.tls`, `timeout`, `http.refused`, `http.too_large`,
             `http.redirects`, `http.encoding`, `input`; whether it is worth another try is in its class.
     """
-    call = _build(ctx, params)
+    call = _build(ctx, params, await oauth.resolved(ctx, _auth(ctx, params)))
     allowed = tuple(ctx.settings.get("http_allow") or ())
     millis = (
         durations.parse(params.timeout) if params.timeout is not None else ctx.settings.get("http_timeout", _TIMEOUT)
@@ -77,6 +77,7 @@ async def perform(ctx: ActionContext, params: Params) -> dict[str, Any]:
         limit=_limit(ctx, params),
         success=successes(params.success),
         save_to=answer.file_of(ctx.settings, params.save_to) if params.save_to else None,
+        raw=params.raw,
     )
     try:
         async with asyncio.timeout(millis / 1000 if millis else None):
@@ -104,11 +105,11 @@ async def perform(ctx: ActionContext, params: Params) -> dict[str, Any]:
 # Building the request
 
 
-def _build(ctx: ActionContext, params: Params) -> _Call:
+def _build(ctx: ActionContext, params: Params, auth: RequestAuth | None) -> _Call:
     base: Mapping[str, Any] = {}
-    url, auth = params.url, params.auth
+    url = params.url
     if params.connection is not None:
-        base, url, auth = _connection(ctx, params)
+        base, url = _connection(ctx, params)
     target = parse(url, params.query, verify=params.verify)
     content_type, body = _body(params)
     names = _headers(base, params.headers)
@@ -133,18 +134,22 @@ def _build(ctx: ActionContext, params: Params) -> _Call:
     )
 
 
-def _connection(ctx: ActionContext, params: Params) -> tuple[Mapping[str, Any], str, RequestAuth | None]:
+def _connection(ctx: ActionContext, params: Params) -> tuple[Mapping[str, Any], str]:
     saved = ctx.connections.get(params.connection or "")
     if saved is None:
         raise PermanentError("input", f"there is no connection {params.connection!r}")
-    url = join_base(str(saved.get("base_url") or ""), params.url)
-    auth = params.auth
-    if auth is None and saved.get("auth"):
-        try:
-            auth = msgspec.convert(saved["auth"], RequestAuth)
-        except msgspec.ValidationError as error:
-            raise PermanentError("input", f"connection {params.connection!r}: {error}") from None
-    return saved.get("headers") or {}, url, auth
+    return saved.get("headers") or {}, join_base(str(saved.get("base_url") or ""), params.url)
+
+
+def _auth(ctx: ActionContext, params: Params) -> RequestAuth | None:
+    """Who we are: as the step says, else as its connection does."""
+    saved = ctx.connections.get(params.connection or "")
+    if params.auth is not None or saved is None or not saved.get("auth"):
+        return params.auth
+    try:
+        return msgspec.convert(saved["auth"], RequestAuth)
+    except msgspec.ValidationError as error:
+        raise PermanentError("input", f"connection {params.connection!r}: {error}") from None
 
 
 def _headers(*layers: Mapping[str, Any]) -> dict[str, str]:

@@ -6,7 +6,7 @@ The exchange itself is in `exchange` (and `client`, `wire`, `guard`), imported w
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -35,16 +35,50 @@ class HeaderAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     value: str
 
 
+class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A token of OAuth 2.0 token exchange (RFC 8693)."""
+
+    token: str
+    type: str
+
+
+class OAuth2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A bearer token that is fetched first (RFC 6749), and kept until it expires."""
+
+    token_url: str | None = None
+    discovery: str | None = None
+    """In place of `token_url`: the address of an OpenID Connect configuration, which names it."""
+    grant: str = "client_credentials"
+    client_id: str | None = None
+    client_secret: str | None = None
+    client_auth: Literal["client_secret_post", "client_secret_basic", "none"] = "client_secret_post"
+    client_assertion: str | None = None
+    scope: str | None = None
+    audience: list[str] | None = None
+    username: str | None = None
+    password: str | None = None
+    refresh_token: str | None = None
+    subject: Token | None = None
+    actor: Token | None = None
+    json: bool = False
+    """Ask in JSON instead of a form."""
+
+    def __post_init__(self) -> None:
+        if (self.token_url is None) == (self.discovery is None):
+            raise ValueError("oauth2 takes exactly one of token_url, discovery")
+
+
 class RequestAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who we are. Exactly one."""
 
     basic: Basic | None = None
     bearer: str | None = None
     header: HeaderAuth | None = None
+    oauth2: OAuth2 | None = None
 
     def __post_init__(self) -> None:
-        if sum(way is not None for way in (self.basic, self.bearer, self.header)) != 1:
-            raise ValueError("auth takes exactly one of basic, bearer, header")
+        if sum(way is not None for way in (self.basic, self.bearer, self.header, self.oauth2)) != 1:
+            raise ValueError("auth takes exactly one of basic, bearer, header, oauth2")
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -80,6 +114,8 @@ class Params(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Which statuses are no failure: `404`, `2xx`, `200-204`, or a list of such."""
     verify: bool = True
     """False: do not check the certificate. For test systems."""
+    raw: bool = False
+    """The answer's body as base64 of its bytes, whatever its type."""
 
     def __post_init__(self) -> None:
         self.method = self.method.upper()

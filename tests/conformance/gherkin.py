@@ -22,7 +22,8 @@ class Scenario:
 
 
 def read(path: Path) -> list[Scenario]:
-    feature, scenarios, doc = path.stem, [], None
+    feature, scenarios = path.stem, list[Scenario]()
+    doc: list[str] | None = None
     for line in path.read_text("utf-8").splitlines():
         bare = line.strip()
         if bare.startswith('"""'):

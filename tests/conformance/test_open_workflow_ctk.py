@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +19,9 @@ from tests.conformance.open_workflow_data import folder, needs_data
 
 pytestmark = needs_data
 DATA = folder()
-SCENARIOS = [one for path in sorted((DATA / "ctk/features").glob("*.feature")) for one in gherkin.read(path)] if DATA else []
+SCENARIOS = (
+    [one for path in sorted((DATA / "ctk/features").glob("*.feature")) for one in gherkin.read(path)] if DATA else []
+)
 PETS = [{"id": number, "name": f"Pet {number}", "status": "available"} for number in (1, 2)]
 HOSTS = re.compile(r"https://(petstore\.swagger\.io|httpbin\.org)\b")
 
@@ -33,10 +35,26 @@ def answer(path: str, headers: dict[str, str], host: str) -> tuple[int, Any]:
             "basePath": "/v2",
             "schemes": ["http"],
             "paths": {
-                "/pet/findByStatus": {"get": {"operationId": "findPetsByStatus", "parameters": [
-                    {"name": "status", "in": "query", "type": "array", "collectionFormat": "multi", "required": True}]}},
-                "/pet/{petId}": {"get": {"operationId": "getPetById", "parameters": [
-                    {"name": "petId", "in": "path", "type": "integer", "required": True}]}},
+                "/pet/findByStatus": {
+                    "get": {
+                        "operationId": "findPetsByStatus",
+                        "parameters": [
+                            {
+                                "name": "status",
+                                "in": "query",
+                                "type": "array",
+                                "collectionFormat": "multi",
+                                "required": True,
+                            }
+                        ],
+                    }
+                },
+                "/pet/{petId}": {
+                    "get": {
+                        "operationId": "getPetById",
+                        "parameters": [{"name": "petId", "in": "path", "type": "integer", "required": True}],
+                    }
+                },
             },
         }
     if path == "/v2/pet/findByStatus?status=available":
@@ -108,7 +126,7 @@ class World:
 
     async def execute(self) -> None:
         async with running_reactor({"flow": self.definition}, http_allow=("127.0.0.0/8",)) as reactor:
-            assert not reactor.app.engine.book.current == {}, "the workflow was not loaded"
+            assert reactor.app.engine.book.current, "the workflow was not loaded"
             self.run = await self._run(reactor)
 
     async def _run(self, reactor: RunningReactor) -> dict[str, Any]:
@@ -163,7 +181,7 @@ class World:
             assert found == value
 
 
-STEPS = {
+STEPS: dict[str, Callable[..., Any]] = {
     r"a workflow with definition:": World.define,
     r"the workflow input is:": World.give,
     r"the workflow is executed": World.execute,

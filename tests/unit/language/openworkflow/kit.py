@@ -7,7 +7,7 @@ from reactor.model.flow import Flow
 from reactor.model.journal import ActionCall, Outcome
 from reactor.plugins.discovery import discover
 from reactor.runtime.interpreter import RunEnd
-from reactor.runtime.virtual import VirtualRuntime
+from reactor.runtime.virtual import START, VirtualRuntime
 
 CATALOG = discover()[0]
 HEAD = "document: {dsl: '1.0.3', namespace: test, name: probe, version: '0.1.0'}\n"
@@ -34,9 +34,10 @@ def refusals(text: str) -> list[str]:
 class Played:
     """A run that has ended."""
 
-    def __init__(self, end: RunEnd, runtime: VirtualRuntime) -> None:
+    def __init__(self, end: RunEnd, runtime: VirtualRuntime, calls: list[tuple[str, Any]]) -> None:
         self.end = end
         self.runtime = runtime
+        self.calls = calls
 
     @property
     def output(self) -> Any:
@@ -49,8 +50,28 @@ class Played:
         return self.end.error.view()
 
 
-async def play(text: str, data: Any = None, mock: Any = None, child: Any = None, **secrets: str) -> Played:
-    """Run a document to its end. `mock`: answers of actions, `(path, parameters)` → output or `StepError`."""
+def event(type: str, data: Any = None, number: int = 0, **more: Any) -> dict[str, Any]:
+    """An event as the runtime shows it."""
+    return {
+        "id": f"e{number}",
+        "type": type,
+        "source": "test",
+        "subject": None,
+        "time": "2026-01-01T00:00:00.000Z",
+        "data": data,
+        "metadata": {},
+        **more,
+    }
+
+
+async def play(
+    text: str, data: Any = None, mock: Any = None, child: Any = None, inbox: Any = (), start: Any = None, **secrets: str
+) -> Played:
+    """Run a document to its end.
+
+    `mock`: answers of actions, `(path, parameters)` → output or `Outcome`; `inbox`: events that come, each a second
+    after the one before; `start`: the event that starts it.
+    """
     calls: list[tuple[str, Any]] = []
 
     def answer(path: str, call: ActionCall, params: Any) -> Outcome:
@@ -58,9 +79,10 @@ async def play(text: str, data: Any = None, mock: Any = None, child: Any = None,
         made = mock(path, params)
         return made if isinstance(made, Outcome) else Outcome(made)
 
-    runtime = VirtualRuntime(actions=CATALOG.actions, mock=answer if mock is not None else None, child=child)
-    event = {"id": "1", "type": "probe", "source": "test", "data": data, "metadata": {"by": "hand"}, "subject": None}
-    end = await runtime.play(flow_of(text), event=event, secret=secrets.get)
-    played = Played(end, runtime)
-    played.calls = calls
-    return played
+    coming = [(START + 1_000 * (at + 1), one) for at, one in enumerate(inbox)]
+    runtime = VirtualRuntime(
+        actions=CATALOG.actions, mock=answer if mock is not None else None, child=child, inbox=coming
+    )
+    first = start or event("probe", data, metadata={"by": "hand"})
+    end = await runtime.play(flow_of(text), event=first, secret=secrets.get)
+    return Played(end, runtime, calls)

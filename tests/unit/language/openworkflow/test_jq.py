@@ -11,14 +11,64 @@ DATA = {
     "list": [1, 2, 3],
     "": "empty",
 }
-PROGRAMS = [
-    ".", ".a", ".a.b", ".a.b[0]", ".a.b[-1].c", ".a.b[9]", ".a.b[-9]", ".missing", ".missing.deep[3].x", '.["a"]', '.a["odd-key"]',
-    '."a"', '.a."odd-key"', '.[""]', "$v", "$v.a.t", '$v["list"][1]', "true", "false", "null", "17", '"text"', ' .a.one ',
-    ".a.one == 1", ".a.one == true", ".a.t == true", ".a.t == 1", ".a.f == 1", '.a.text == 1', '.a.text == "1"', ".a.n == null",
-    ".missing != null", ".missing == .a.n", '.a.b[2].c != "x"', ".a == .a", ".list == .list", "1 == 1", ".a.n != false",
-    ".list | length", ".a.b + [1]", "[.list[] | . * 2]", ".a.one < 2", ".and", '"a\\(.a.one)"', "-1", "01", "1.50", "..|numbers|select(.>19)|tostring|select(.==\"20\")",
-    ".a.and", ".a .one", ".a. one", "$v .a.one", ".a.b [0]", ". a", "if .a.t then 1 else 2 end", "# comment\n.a.one", "[.a.one, $v.a.one] # end",
-]  # fmt: skip
+PROGRAMS = r"""
+.
+.a
+.a.b
+.a.b[0]
+.a.b[-1].c
+.a.b[9]
+.a.b[-9]
+.missing
+.missing.deep[3].x
+.["a"]
+.a["odd-key"]
+."a"
+.a."odd-key"
+.[""]
+$v
+$v.a.t
+$v["list"][1]
+true
+false
+null
+17
+"text"
+  .a.one
+.a.one == 1
+.a.one == true
+.a.t == true
+.a.t == 1
+.a.f == 1
+.a.text == 1
+.a.text == "1"
+.a.n == null
+.missing != null
+.missing == .a.n
+.a.b[2].c != "x"
+.a == .a
+.list == .list
+1 == 1
+.a.n != false
+.list | length
+.a.b + [1]
+[.list[] | . * 2]
+.a.one < 2
+.and
+.a.and
+"a\(.a.one)"
+-1
+01
+1.50
+..|numbers|select(.>19)|tostring|select(.=="20")
+.a .one
+.a. one
+$v .a.one
+.a.b [0]
+. a
+if .a.t then 1 else 2 end
+[.a.one, $v.a.one] # end
+""".strip("\n").splitlines()
 
 
 @pytest.mark.parametrize("text", PROGRAMS)
@@ -37,8 +87,9 @@ def test_the_python_part_answers_as_jq(text):
 
 @pytest.mark.parametrize("text", [".a.b.c", ".list.x", ".a[0]", ".a.one.x", ".a.text[0]", ".list == 1"])
 def test_in_doubt_jq_is_asked(text):
-    program = Program(text, {})
-    assert program._quick(lambda _scope: DATA, {}, {}) is UNSURE
+    quick = Program(text, {})._quick
+    assert quick is not None
+    assert quick(lambda _scope: DATA, {}, {}) is UNSURE
 
 
 def test_wrong_types_fail_in_the_words_of_jq():
@@ -64,8 +115,16 @@ def test_what_is_wrong_is_told(text, message):
 
 @pytest.mark.parametrize(
     ("text", "inside"),
-    [("${ .a }", ".a"), ("  ${.a}\n", ".a"), ("${\n .a\n}", ".a"), ("a ${ .a }", None), ("$.a", None), ("${ .a } b", None), (".a", None)],
-)  # fmt: skip
+    [
+        ("${ .a }", ".a"),
+        ("  ${.a}\n", ".a"),
+        ("${\n .a\n}", ".a"),
+        ("a ${ .a }", None),
+        ("$.a", None),
+        ("${ .a } b", None),
+        (".a", None),
+    ],
+)
 def test_enclosures(text, inside):
     assert unwrapped(text) == inside
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from reactor.language.dialects.openworkflow.expr import Part, constant
+from reactor.language.dialects.openworkflow.expr import Part, constant, secret_value
 from reactor.language.dialects.openworkflow.jq import Scope, Thunk
 from reactor.language.dialects.openworkflow.parts import Compiler, Task
 from reactor.language.expressions.limits import Refusal
@@ -64,21 +62,7 @@ def _secret(compiler: Compiler, given: MapNode, kind: str, what: str) -> Part | 
     if name not in compiler.reading.secrets:
         message = f"`{what}.use`: there is no secret `{name}` under `use.secrets`; add it there"
         compiler.reading.report("unknown-name", message, given.entries["use"])
-    return Part(lambda scope: _shaped(kind, _read_secret(scope, name)), secrets=True)
-
-
-def _read_secret(scope: Scope, name: str) -> Any:
-    return secret_value(scope["secrets"][name])
-
-
-def secret_value(text: str) -> Any:
-    """A secret as expressions see it: JSON of a map or list as data, all else as its text."""
-    if text.lstrip()[:1] in ("{", "["):
-        try:
-            return msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeError):
-            return text
-    return text
+    return Part(lambda scope: _shaped(kind, secret_value(scope["secrets"][name])), secrets=True)
 
 
 def _inline(compiler: Compiler, task: Task, given: MapNode, kind: str, what: str) -> Part:
@@ -159,6 +143,3 @@ def told(auth: Part) -> Thunk:
         raise Refusal("`$authorization` is known with basic and bearer only: another token comes after the expressions")
 
     return describe
-
-
-__all__ = ["policy", "secret_value", "told"]

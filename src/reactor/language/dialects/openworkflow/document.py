@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 import reactor
 from reactor.language.dialects.openworkflow import schedule
-from reactor.language.dialects.openworkflow.authentication import secret_value
-from reactor.language.dialects.openworkflow.expr import Computed, Env, Part
+from reactor.language.dialects.openworkflow.expr import Computed, Env, Part, secrets_of
 from reactor.language.dialects.openworkflow.flowing import CONTEXT, END, output_of
 from reactor.language.dialects.openworkflow.jq import Scope, Thunk
 from reactor.language.dialects.openworkflow.parts import Place, Tasks, data_step
@@ -152,7 +150,6 @@ def _env(root: MapNode, raw: Thunk, reading: Reading) -> Env:
     """The variables that are known everywhere."""
     definition = root.plain
     told = {"name": "reactor", "version": reactor.__version__, "metadata": {}}
-    names = tuple(reading.secrets)
 
     def workflow(scope: Scope) -> dict[str, Any]:
         run = scope["run"]
@@ -167,14 +164,9 @@ def _env(root: MapNode, raw: Thunk, reading: Reading) -> Env:
         "context": lambda scope: scope["vars"].get(CONTEXT, {}),
         "workflow": workflow,
         "runtime": lambda _scope: told,
-        "secrets": lambda scope: _secrets(scope, names),
+        "secrets": secrets_of(tuple(reading.secrets)),
     }
     return Env(dot=raw, variables=variables)
-
-
-def _secrets(scope: Scope, names: tuple[str, ...]) -> dict[str, Any]:
-    secrets: Mapping[str, str] = scope["secrets"]
-    return {name: secret_value(secrets[name]) for name in names}
 
 
 def _moment(text: Any) -> dict[str, Any]:

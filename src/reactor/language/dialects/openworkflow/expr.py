@@ -13,8 +13,11 @@ from reactor.language.expressions.references import Path, Reference
 from reactor.language.expressions.values import to_json_value
 from reactor.model.errors import PermanentError, ReactorError
 
-_NO_NAMES: frozenset[str] = frozenset()
-_SECRETS = frozenset({"secrets"})
+# Nearly everything may hang on a variable of the run, so what loops go over is written down.
+_NAMES = frozenset({"vars"})
+_HIDDEN = frozenset({"secrets", "authorization"})
+"""Variables that hold what may not be written down."""
+_WITH_SECRETS = frozenset({"secrets", "vars"})
 
 
 class Computed:
@@ -27,7 +30,7 @@ class Computed:
     def __init__(self, make: Thunk, source: str, *, secrets: bool = False) -> None:
         self._make = make
         self.source = source
-        self.names = _SECRETS if secrets else _NO_NAMES
+        self.names = _WITH_SECRETS if secrets else _NAMES
 
     def evaluate(self, scope: Scope) -> Any:
         """The value as JSON data.
@@ -44,6 +47,10 @@ class Computed:
         except (RecursionError, MemoryError):
             message = "it is nested too deep or takes too much memory"
             raise PermanentError(OverLimit.kind, f"{message} (in `{self.source[:80]}`)") from None
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            # Data of a shape that nobody thought of is an error of the run, not of the program.
+            message = f"{type(error).__name__}: {error}"
+            raise PermanentError(Refusal.kind, f"{message} (in `{self.source[:80]}`)") from error
 
 
 class Env(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +81,7 @@ def expression(text: str, env: Env) -> Part:
     inside = unwrapped(text)
     program = Program(text.strip() if inside is None else inside, env.variables)
     dot = env.dot
-    return Part(lambda scope: program.run(dot, scope), "secrets" in variables(program.text))
+    return Part(lambda scope: program.run(dot, scope), not _HIDDEN.isdisjoint(variables(program.text)))
 
 
 def value(given: Any, env: Env) -> Part:
@@ -106,6 +113,21 @@ def value(given: Any, env: Env) -> Part:
 def constant(given: Any) -> Part:
     """A value as it stands there."""
     return Part(lambda _scope: given, constant=True)
+
+
+def secret_value(text: str) -> Any:
+    """A secret as expressions see it: JSON of a map or list as data, all else as its text."""
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeError):
+            return text
+    return text
+
+
+def secrets_of(names: tuple[str, ...]) -> Thunk:
+    """`$secrets` with these in it."""
+    return lambda scope: {name: secret_value(scope["secrets"][name]) for name in names}
 
 
 def holds(result: Any) -> bool:

@@ -20,6 +20,7 @@ from reactor.sdk import Catalog
 
 _UNITS = {"days": 86_400_000, "hours": 3_600_000, "minutes": 60_000, "seconds": 1_000, "milliseconds": 1}
 _NOT_IN_STEP_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
+_SECRET = re.compile(r"""\$secrets(?:\.([A-Za-z_]\w*)|\.?\["([^"\\]+)"\])""")
 _INSIDE = re.compile(r"\$\{\s*[.$]")
 
 
@@ -148,12 +149,23 @@ class Reading:
         text = self.text(node, what)
         if text is None or node is None:
             return expr.constant(None)
+        named = {one or other for one, other in _SECRET.findall(text)}
+        if named:
+            self._known_secrets(named, what, node)
+            env = env.plus(secrets=expr.secrets_of(tuple(sorted(named & set(self.secrets)))))
         try:
             part = expr.expression(text, env)
         except ExpressionSyntaxError as error:
             self.report("expression", f"`{what}`: {error.message}", node)
             return expr.constant(None)
         return self._allowed(part, what, node, secrets=secrets)
+
+    def _known_secrets(self, names: set[str], what: str, node: Node) -> None:
+        for name in sorted(names - set(self.secrets)):
+            meant = closest(name, self.secrets)
+            hint = f"did you mean `{meant}`?" if meant else "add it there"
+            message = f"`{what}`: there is no secret `{shown(name)}` under `use.secrets`; {hint}"
+            self.report("unknown-name", message, node, suggestion=meant)
 
     def value(self, node: Node | None, what: str, env: Env, *, secrets: bool = False) -> Part:
         """A value with `${ … }` in it."""

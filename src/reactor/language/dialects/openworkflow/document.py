@@ -16,9 +16,9 @@ from reactor.language.dialects.openworkflow.parts import Place, Tasks, data_step
 from reactor.language.dialects.openworkflow.reading import Reading
 from reactor.language.dialects.openworkflow.tasks import TaskCompiler
 from reactor.language.dialects.openworkflow.validating import valid
+from reactor.language.lists import Call
 from reactor.language.source import Mapping as MapNode
 from reactor.language.source import Node, Scalar, Source, scalars
-from reactor.language.lists import Call
 from reactor.model.clock import from_iso
 from reactor.model.flow import Delay, Step
 from reactor.sdk import Catalog

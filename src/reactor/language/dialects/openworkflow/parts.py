@@ -11,9 +11,9 @@ from reactor.language.dialects.openworkflow.expr import Env
 from reactor.language.dialects.openworkflow.jq import Thunk
 from reactor.language.dialects.openworkflow.reading import Reading
 from reactor.language.expressions.compiled import Constant
+from reactor.language.lists import Call
 from reactor.language.source import Mapping as MapNode
 from reactor.language.source import Node, Scalar
-from reactor.language.lists import Call
 from reactor.model.flow import BlockStep, Delay, Expr, Step
 
 

@@ -11,10 +11,10 @@ from reactor.language.dialects.openworkflow.jq import Scope, Thunk
 from reactor.language.dialects.openworkflow.parts import Compiler, Core, Task
 from reactor.language.expressions.limits import Refusal
 from reactor.language.expressions.values import plain_text
+from reactor.language.lists import Call
 from reactor.language.problems import shown
 from reactor.language.source import Mapping as MapNode
 from reactor.language.source import Node, Scalar
-from reactor.language.lists import Call
 from reactor.model.flow import ActionStep, CallStep, Retry
 
 _KINDS = ("container", "script", "shell", "workflow")
@@ -140,7 +140,7 @@ def _workflow(compiler: Compiler, task: Task, node: Node, *, waits: bool) -> Cor
     flow = name.lower()
     if not _FLOW_NAME.fullmatch(flow):
         reading.report("name", f"`{shown(name)}` is no name of a flow: letters, digits, - and _", at)
-    compiler.calls.append(Call(flow, at))
+    compiler.calls.append(Call(flow, at, guarded=task.if_ is not None or task.place.nested))
     params = reading.value(given.get("input"), "run.workflow.input", task.env)
 
     def inputs(scope: Scope) -> dict[str, Any]:

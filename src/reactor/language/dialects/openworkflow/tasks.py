@@ -22,10 +22,10 @@ from reactor.language.dialects.openworkflow.jq import Scope, Thunk
 from reactor.language.dialects.openworkflow.parts import Core, Maker, Place, Task, Tasks, data_step
 from reactor.language.dialects.openworkflow.reading import Reading
 from reactor.language.dialects.openworkflow.validating import valid
+from reactor.language.lists import Call
 from reactor.language.problems import closest, listed, shown
 from reactor.language.source import Mapping as MapNode
 from reactor.language.source import Node, Scalar
-from reactor.language.lists import Call
 from reactor.model.flow import BlockStep, Delay, Expr, LoopStep, ReturnStep, SetStep, Step
 
 _MAKERS: dict[str, tuple[Maker, tuple[str, ...]]] = {

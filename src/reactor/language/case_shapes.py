@@ -38,7 +38,7 @@ def _plain_list(reader: Reader, node: Node, key: Key, _scope: Scope, _where: str
 def _constant(reader: Reader, node: Node, key: Key) -> str | None:
     if isinstance(node, Scalar) and not isinstance(node.value, bool) and node.text:
         return node.text
-    reader.wrong(node, key.name, "a text")
+    reader.wrong(node, key.name, f"a text such as {key.example}")
     return None
 
 

@@ -32,6 +32,7 @@ _DURATION = (
     r"^\s*((\d+(\.\d+)?(ms|s|m|h|d|w))+|\d+(\.\d+)?"
     r"|P(?=[\dT])(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?)\s*$"
 )
+_CONSTANT_DURATION: list[Schema] = [{"type": "string", "pattern": _DURATION}, {"type": "number", "minimum": 0}]
 _REF = "#/$defs/"
 
 
@@ -39,9 +40,7 @@ def flow_schema(catalog: Catalog) -> Schema:
     """The schema of a flow with these actions and triggers."""
     definitions: Schema = {
         "template": TEMPLATE,
-        "duration": {
-            "anyOf": [{"type": "string", "pattern": _DURATION}, {"type": "number", "minimum": 0}, _ref("template")]
-        },
+        "duration": {"anyOf": [*_CONSTANT_DURATION, _ref("template")]},
         "steps": {"type": "array", "minItems": 1, "items": _ref("step")},
     }
     params = _structs(catalog, definitions)
@@ -148,7 +147,7 @@ _SHAPES: dict[str, Callable[[Key], Schema]] = {
     "flow_name": _always({"type": "string", "pattern": f"^{NAME}$"}),
     "action": _always({"type": "string"}),
     "duration": _always(_ref("duration")),
-    "span": _always({"type": ["string", "number"], "not": _ref("template")}),
+    "span": _always({"anyOf": _CONSTANT_DURATION}),
     "zone": _always({"type": "string"}),
     "condition": _always({"type": ["string", "boolean"]}),
     "expression": _always({"type": "string"}),
@@ -198,7 +197,7 @@ _SHAPES: dict[str, Callable[[Key], Schema]] = {
     "plain": _always({}),
     "plain_map": _always({"type": "object"}),
     "plain_list": _always({"type": "array", "minItems": 1}),
-    "event_type": _always({"type": "string", "pattern": r"^[\w-]+(\.[\w-]+)*$"}),
+    "event_type": _always({"type": "string", "pattern": r"^[^\s.]+(\.[^\s.]+)*$"}),
     "time": _always({"type": "string"}),
     "step_path": _always({"type": "string"}),
     "places": _always({"type": "array", "items": {"type": "string"}}),

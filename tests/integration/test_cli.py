@@ -233,8 +233,9 @@ def test_a_file_runs_here_and_now_and_leaves_nothing(bench):
     bench.write("sum.yaml", SUM)
     bench.write(
         "caller.yaml",
-        "name: caller\nsteps:\n  - {name: add, call: sum, with: {a: 40}}\n  - {name: nap, wait: 50ms}\n"
-        '  - {name: done, return: "{{ steps.add.output }}"}\n',
+        "name: caller\nsteps:\n  - {name: add, for_each: [40], steps: [{call: sum, with: {a: '{{ item }}'}}]}\n"
+        "  - {name: nap, wait: 50ms}\n"
+        '  - {name: done, return: "{{ steps.add.output[0] }}"}\n',
     )
     run = bench.run("execute", "flows/hello.yaml", "-", "--watch", given='{"id": 3}')
     assert json.loads(run.stdout)["steps"][0]["output"]["message"] == "order 3"

@@ -18,7 +18,7 @@ from reactor.cli.options import client_of, read_json, server_options, set_values
 if TYPE_CHECKING:
     from reactor.app import App
     from reactor.cli.client import Client
-    from reactor.model.flow import Flow, Step
+    from reactor.model.flow import Flow
     from reactor.settings import Settings
 
 _LOOK = 0.2
@@ -194,22 +194,9 @@ def _beside(app: App, file: Path) -> dict[str, Flow]:
 
 
 def _called(flow: Flow) -> set[str]:
-    from reactor.model.flow import BlockStep, CallStep
+    from reactor.model.flow import CallStep, all_steps
 
-    names: set[str] = set()
-
-    def walk(steps: Sequence[Step]) -> None:
-        for step in steps:
-            if isinstance(step, CallStep):
-                names.add(step.flow)
-            if isinstance(step, BlockStep):
-                walk(step.steps)
-            walk(step.on_error)
-            walk(step.finally_)
-
-    walk(flow.steps)
-    walk(flow.on_failure)
-    return names
+    return {step.flow for _, step in all_steps(flow) if isinstance(step, CallStep)}
 
 
 async def _watch(app: App, view: View, name: str) -> None:

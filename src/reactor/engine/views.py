@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from reactor.engine.sealing import masked
 from reactor.model import ids
 from reactor.model.clock import Instant, to_iso
 from reactor.model.event import Event
-from reactor.model.flow import ActionStep, BlockStep, Flow, Step
+from reactor.model.flow import ActionStep, Flow, Step, all_steps
 from reactor.model.journal import Entry, Run, index
 from reactor.model.states import RunStatus
 from reactor.stores.port import EventRow, Loaded
 
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_ITERATION = re.compile(r"(?<!\.cases)\[\d+\]")
 _UNFINISHED = {RunStatus.COMPLETED: "completed", RunStatus.FAILED: "failed", RunStatus.CANCELLED: "cancelled"}
 """How a step without an outcome of its own ended: with the run (a `return` inside the block, or in a handler)."""
 
@@ -62,7 +65,7 @@ def steps(known: dict[str, Entry], flow: Flow | None, *, unfinished: str = "runn
         path, _, what = key.partition("#")
         if not path or what not in ("", "set", "started", "attempt", "timer", "child", "pause"):
             continue
-        step = shown.setdefault(path, _blank(path, actions.get(path)))
+        step = shown.setdefault(path, _blank(path, actions.get(_ITERATION.sub("[]", path))))
         _fill(step, what, entry)
     for step in shown.values():
         if step["status"] == "running" or (unfinished != "running" and step["status"] == "waiting"):
@@ -109,24 +112,15 @@ def _fill(step: dict[str, Any], what: str, entry: Entry) -> None:
 
 
 def _actions(flow: Flow | None) -> dict[str, str]:
-    """Path → what the step is: its action's name, or its kind (`set`, `wait` …)."""
-    found: dict[str, str] = {}
+    """Path (`[]` for any iteration) → what the step is: its action's name, or its kind (`set`, `wait` …)."""
+    if flow is None:
+        return {}
+    return {path: step.action if isinstance(step, ActionStep) else _kind(step) for path, step in all_steps(flow)}
 
-    def walk(steps_: tuple[Step, ...], prefix: str) -> None:
-        for step in steps_:
-            path = prefix + step.name
-            found[path] = (
-                step.action if isinstance(step, ActionStep) else type(step).__name__.removesuffix("Step").lower()
-            )
-            if isinstance(step, BlockStep):
-                walk(step.steps, path + ".")
-            walk(step.on_error, path + ".on_error.")
-            walk(step.finally_, path + ".finally.")
 
-    if flow is not None:
-        walk(flow.steps, "")
-        walk(flow.on_failure, "on_failure.")
-    return found
+def _kind(step: Step) -> str:
+    """`ForEachStep` → `for_each`."""
+    return _CAPITAL.sub("_", type(step).__name__.removesuffix("Step")).lower()
 
 
 def event_row(row: EventRow) -> dict[str, Any]:

@@ -206,6 +206,7 @@ def build(settings: Settings, *, server: bool = True) -> App:
         Parts(
             store=store,
             history=store,
+            log=store,
             catalog=catalog,
             clock=clock,
             entropy=SystemEntropy(),

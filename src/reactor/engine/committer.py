@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from reactor.engine.limits import Limits
 from reactor.model.clock import Clock
 from reactor.model.errors import BusyError, StoreBrokenError, StoreBusyError, StoreError
 from reactor.model.journal import Run
-from reactor.stores.port import Acceptance, Batch, Committed, Store
+from reactor.stores.port import Acceptance, Batch, Committed, KeyState, Store
 
 _log = logging.getLogger("reactor.engine")
 _LAZY = 0.05
@@ -44,7 +44,7 @@ class Dirty(Protocol):
 class Offer:
     """Events that one caller hands over, with what is to be saved in the same transaction."""
 
-    __slots__ = ("accepted", "done", "internal", "rides", "saved", "size")
+    __slots__ = ("accepted", "done", "internal", "rides", "saved", "size", "states")
 
     def __init__(
         self,
@@ -55,9 +55,11 @@ class Offer:
         size: int = 0,
         internal: bool = False,
         rides: int | None = None,
+        states: Sequence[KeyState] = (),
     ) -> None:
         self.accepted = accepted
         self.saved = saved
+        self.states = states
         self.done = done
         self.size = size
         self.internal = internal
@@ -89,12 +91,23 @@ class Committer:
         self.trouble: str | None = None
         """Why the last commit failed, while it is being tried again."""
         self.commits = 0
+        self.followers: Callable[[Sequence[Acceptance], Committed], None] | None = None
+        """Told of the events of each commit, in the same turn in which they stop to be `lowest`."""
         self.tasks: set[asyncio.Task[None]] = set()
 
     @property
     def queued(self) -> int:
         """Events that wait for a commit."""
         return self._queued
+
+    def lowest(self) -> int | None:
+        """The smallest key of an event that is not yet in the store and may still come into it; None: there is none.
+        Every other event whose key has been made so far can be read, or never will.
+        """
+        waiting = [offer.accepted[0].event.key for offer in self._offers if offer.accepted]
+        for batch in (self._carried, self._sent):
+            waiting += [item.event.key for item in batch.accepted] if batch is not None else ()
+        return min(waiting, default=None)
 
     def check_room(self, events: int, size: int) -> None:
         """Raises BusyError when the queue is full or the store is in trouble, StoreBrokenError when it is broken."""
@@ -202,7 +215,7 @@ class Committer:
                 self._break(error, offers, waiters)
                 break
             pause = 0.0
-            self._settle(committed, offers, waiters)
+            self._settle(batch, committed, offers, waiters)
             # One turn of the loop: those just told get to add to the batch that follows.
             await asyncio.sleep(0)
         self._busy = False
@@ -231,6 +244,7 @@ class Committer:
         for offer in offers:
             batch.accepted.extend(offer.accepted)
             batch.saved.extend(offer.saved)
+            batch.states.extend(offer.states)
             self._queued -= len(offer.accepted)
             self._queued_bytes -= offer.size
         self._take_dirty(batch, later)
@@ -251,8 +265,10 @@ class Committer:
             if segment is not None:
                 batch.journal.append((key, segment))
 
-    def _settle(self, committed: Committed, offers: list[Offer], waiters: list[Waiter]) -> None:
+    def _settle(self, batch: Batch, committed: Committed, offers: list[Offer], waiters: list[Waiter]) -> None:
         self._sent = None
+        if self.followers is not None and batch.accepted:
+            self.followers(batch.accepted, committed)
         self.commits += 1
         self.trouble = None
         if committed.dropped or committed.fenced:
@@ -285,6 +301,8 @@ class Committer:
         saves = {id(save) for offer in waiting for save in offer.saved}
         batch.accepted = [item for item in batch.accepted if id(item) not in gone]
         batch.saved = [save for save in batch.saved if id(save) not in saves]
+        states = {id(state) for offer in refused for state in offer.states}
+        batch.states = [state for state in batch.states if id(state) not in states]
         batch.runs = {key: run for key, run in batch.runs.items() if key not in lost}
         batch.journal = [(key, segment) for key, segment in batch.journal if key not in lost]
         self._carried = _joined(batch, self._carried)
@@ -327,4 +345,5 @@ def _joined(first: Batch | None, second: Batch | None) -> Batch:
         whole.runs.update(second.runs)
         whole.journal.extend(second.journal)
         whole.saved.extend(second.saved)
+        whole.states.extend(second.states)
     return whole

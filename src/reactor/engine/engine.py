@@ -17,6 +17,7 @@ from reactor.engine.explain import Explain
 from reactor.engine.flows import CheckInputs, Compile, FlowBook
 from reactor.engine.intake import Intake
 from reactor.engine.limits import Limits
+from reactor.engine.patterns.running import Patterns
 from reactor.engine.retention import Retention
 from reactor.engine.sealing import Derive
 from reactor.engine.triggers import Triggers
@@ -28,7 +29,7 @@ from reactor.model.flow import TriggerSpec
 from reactor.sdk.http import HttpRoutes
 from reactor.sdk.manifest import Catalog
 from reactor.sdk.trigger import Receipt
-from reactor.stores.port import EventFilter, History, RunFilter, Store
+from reactor.stores.port import EventFilter, EventLog, History, RunFilter, Store
 
 _log = logging.getLogger("reactor.engine")
 
@@ -57,6 +58,8 @@ class Parts(msgspec.Struct, kw_only=True):
     derive: Derive | None = None
     """Purpose → a key that follows from the server's secret key; None: nothing can be sealed or signed."""
     instance: int = 1
+    log: EventLog | None = None
+    """The same object as `store`, too; None: flows cannot look for patterns, and their triggers say so."""
     retention: int | None = None
     """Milliseconds that finished runs are kept; None: for ever."""
 
@@ -107,6 +110,9 @@ class Engine:
         self.control = Control(self.executor)
         self.explain = Explain(self.executor, parts.history)
         self.triggers = Triggers(self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel)
+        if parts.log is not None:
+            patterns = Patterns(parts.log, self.executor, parts.env)
+            self.triggers.runners["pattern"] = patterns.run
 
     async def _cancel(self, key: int, reason: str) -> None:
         await self.control.cancel(key, reason)
@@ -179,7 +185,7 @@ class Engine:
             _log.error("what runs did last could not be written, and is done again at the next start: %s", reason)
 
 
-_BY_HAND = {"webhook": "http.request", "schedule": "schedule", "file": "file.created"}
+_BY_HAND = {"webhook": "http.request", "schedule": "schedule", "pattern": "pattern.matched", "file": "file.created"}
 
 
 def _type_by_hand(trigger: TriggerSpec | None) -> str:

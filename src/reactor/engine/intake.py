@@ -24,7 +24,7 @@ from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.routing.table import Match
 from reactor.sdk.trigger import Receipt
-from reactor.stores.port import Acceptance, Batch, Claim, Committed, History, RunFilter
+from reactor.stores.port import Acceptance, Batch, Claim, Committed, History, KeyState, RunFilter
 
 if TYPE_CHECKING:
     from reactor.engine.live import LiveRun
@@ -60,11 +60,13 @@ class Intake:
         saved: tuple[str, Mapping[str, Any]] | None = None,
         expect: str | None = None,
         inside: bool = False,
+        states: Sequence[KeyState] = (),
     ) -> list[Receipt]:
         """Take events in, all or none. Returns after they and the runs they start are committed.
 
-        `saved`: (trigger key, values to keep) of the same transaction. `expect`: the caller will ask for the end of
-        this flow's runs. `inside`: Reactor's own events, whose types are refused at every other door.
+        `saved`: (trigger key, values to keep) and `states` (of keys) are of the same transaction. `expect`: the caller
+        will ask for the end of this flow's runs. `inside`: Reactor's own events, whose types are refused at every other
+        door.
 
         Raises:
             BusyError: the queue is full or the store cannot write now; nothing was taken.
@@ -85,7 +87,7 @@ class Intake:
         done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
         saves = [(saved[0], name, None if v is None else _encode(v)) for name, v in saved[1].items()] if saved else []
         self._executor.waits.coming(events)
-        self._committer.offer(Offer([item for item, _ in accepted], saves, done, size=size))
+        self._committer.offer(Offer([item for item, _ in accepted], saves, done, size=size, states=states))
         begun: set[int] = set()
         awaited = [run.key for item, _ in accepted for run in item.runs if run.flow == expect] if expect else ()
         self._executor.ends.expect(awaited)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from reactor.model.flow import Flow, TriggerSpec
 from reactor.model.states import RunStatus, TriggerState
 from reactor.sdk.http import HttpRoutes
 from reactor.sdk.trigger import Receipt, RunResult, Trigger, TriggerLost
-from reactor.stores.port import History, RunFilter
+from reactor.stores.port import History, KeyState, RunFilter
 
 _log = logging.getLogger("reactor.trigger")
 _FIRST, _LONGEST = 0.5, 30.0
@@ -75,12 +75,17 @@ class _Context:
         return self.saved_
 
     async def emit(
-        self, drafts: Sequence[EventDraft], *, save: Mapping[str, JSON] | None = None, wait: bool = False
+        self,
+        drafts: Sequence[EventDraft],
+        *,
+        save: Mapping[str, JSON] | None = None,
+        wait: bool = False,
+        states: Sequence[KeyState] = (),
     ) -> list[Receipt]:
-        """See `TriggerContext.emit`."""
+        """See `TriggerContext.emit`. `states` go into the same commit."""
         ready = [self._addressed(draft) for draft in drafts]
         receipts = await self._keeper.intake.accept(
-            ready, saved=(self.key, save) if save else None, expect=self.flow if wait else None
+            ready, saved=(self.key, save) if save else None, expect=self.flow if wait else None, states=states
         )
         if save:
             for name, value in save.items():
@@ -151,9 +156,16 @@ class _Context:
 
     def error(self, reason: str) -> None:
         """See `TriggerContext.error`."""
-        self._status.errors += 1
+        self.errors(1, reason)
+
+    def errors(self, number: int, reason: str) -> None:
+        """As `error`, so many at once; `reason` is the last one's."""
+        self._status.errors += number
         self._status.last_error = reason
         self.log.warning("%s", reason)
+
+
+Runner = Callable[[_Context, TriggerSpec], Awaitable[None]]
 
 
 class Triggers:
@@ -173,6 +185,8 @@ class Triggers:
         self.http = http
         self.secret = secret
         self.cancel = cancel
+        self.runners: dict[str, Runner] = {}
+        """Kinds of triggers that the engine runs itself."""
         self._history = history
         self._status: dict[str, TriggerStatus] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -260,7 +274,8 @@ class Triggers:
         try:
             context = _Context(self, flow, spec, convert(trigger, spec.config), status)
             context.saved_ = await self.executor.store.saved(spec.key)
-            await trigger.run(context)
+            runner = self.runners.get(spec.kind)
+            await (trigger.run(context) if runner is None else runner(context, spec))
         except TriggerLost as error:
             return str(error)
         except msgspec.ValidationError as error:

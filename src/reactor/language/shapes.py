@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -431,10 +432,14 @@ def _only_names(reader: Reader, node: Node) -> None:
             reader.report("constant", message, reader.source.locate(scalar, max(scalar.text.find("{{"), 0)))
 
 
-def no_templates(reader: Reader, node: Node, allowed: re.Pattern[str], message: str) -> bool:
-    """Whether nothing in it has to be filled in, but what fits `allowed`; else it is told."""
+def no_templates(
+    reader: Reader, node: Node, allowed: re.Pattern[str], message: str, skip: AbstractSet[int] = frozenset()
+) -> bool:
+    """Whether nothing in it has to be filled in, but what fits `allowed`; else it is told. `skip`: `id` of scalars."""
     wrong = [
-        s for s in scalars(node) if isinstance(s.value, str) and is_template(s.text) and not allowed.fullmatch(s.text)
+        s
+        for s in scalars(node)
+        if isinstance(s.value, str) and id(s) not in skip and is_template(s.text) and not allowed.fullmatch(s.text)
     ]
     for scalar in wrong:
         reader.report("constant", message, reader.source.locate(scalar, max(scalar.text.find("{{"), 0)))

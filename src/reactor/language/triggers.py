@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from reactor.language import shapes
+from reactor.language import marked, shapes
 from reactor.language.keys import LATER_TRIGGERS, TRIGGER
 from reactor.language.legacy import translated
 from reactor.language.names import EVENT_NAMES, ONLY_EVENT, Scope
@@ -14,7 +14,7 @@ from reactor.language.reading import Reader
 from reactor.language.source import Mapping, Node, Scalar, Sequence
 from reactor.language.structs import Given, check, fields
 from reactor.model.event import RESERVED
-from reactor.model.flow import TriggerSpec
+from reactor.model.flow import Expr, TriggerSpec
 from reactor.sdk import Trigger
 
 _SECRET = re.compile(r"\s*\{\{\s*secrets\.\w+\s*\}\}\s*")
@@ -50,11 +50,12 @@ def _read(reader: Reader, given: Node, key: str) -> TriggerSpec | None:
         return None
     trigger = reader.catalog.triggers[kind]
     before = len(reader.problems)
-    config = _config(reader, trigger, node)
+    config, exprs = _config(reader, trigger, node)
     common = _common(reader, node)
     if config is None or any(problem.severity == "error" for problem in reader.problems[before:]):
         return None
-    return TriggerSpec(key=key, kind=kind, config=config, line=reader.source.place(given.start)[0], **common)
+    line = reader.source.place(given.start)[0]
+    return TriggerSpec(key=key, kind=kind, config=config, exprs=exprs, line=line, **common)
 
 
 def _kind(reader: Reader, node: Mapping) -> str | None:
@@ -84,34 +85,36 @@ def _kind(reader: Reader, node: Mapping) -> str | None:
     return None
 
 
-def _config(reader: Reader, trigger: Trigger, node: Mapping) -> dict[str, Any] | None:
-    """As the model wants it: a bare value under the empty name."""
+def _config(reader: Reader, trigger: Trigger, node: Mapping) -> tuple[dict[str, Any] | None, dict[str, Expr]]:
+    """As the model wants it: a bare value under the empty name; and the expressions in it."""
     value = node.entries[trigger.kind]
     keys: dict[str, Node] = {}
     values: dict[str, Node] = {}
     config: dict[str, Any] = {}
     if isinstance(value, Scalar) and value.value is None:
         reader.report("no-value", f"`{trigger.kind}` has no value; say what it listens to", node.keys[trigger.kind])
-        return None
+        return None, {}
     if isinstance(value, Mapping):
         _take(reader, value, keys, values, config)
     elif trigger.short is None:
         reader.wrong(value, trigger.kind, f"a map with {listed(fields(trigger.config))}")
-        return None
+        return None, {}
     else:
         keys[trigger.short], values[trigger.short], config[""] = value, value, value.plain
     _take(reader, node.without(trigger.kind, *TRIGGER), keys, values, config)
-    constant = [shapes.no_templates(reader, item, _SECRET, _CONSTANT) for item in values.values()]
+    found = marked.expressions(trigger.config, values)
+    skip = {id(item) for _, _, item in found}
+    constant = [shapes.no_templates(reader, item, _SECRET, _CONSTANT, skip) for item in values.values()]
     if not all(constant):
-        return None
+        return None, {}
     owner = f"trigger `{trigger.kind}`"
     given = Given(keys, values, node.keys[trigger.kind], owner, noun="key", fixed=True)
     struct = check(reader, trigger.config, given)
     if struct is None:
-        return None
+        return None, {}
     for problem in trigger.check(struct):
         reader.report("trigger", f"{owner}: {problem}", _subject(problem, values, value))
-    return config
+    return config, marked.compiled(reader, found, _BEFORE)
 
 
 def _take(
@@ -133,6 +136,8 @@ def _subject(problem: str, values: dict[str, Node], otherwise: Node) -> Node:
     node = values.get(names[0]) if names else None
     for name in names[1:]:
         below = node.get(name) if isinstance(node, Mapping) else None
+        if isinstance(node, Sequence) and name.isdigit() and int(name) < len(node.items):
+            below = node.items[int(name)]
         node = below or node
     return node or otherwise
 

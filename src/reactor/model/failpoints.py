@@ -23,6 +23,8 @@ NAMES = (
     "wake.loaded",
     "cursor.before",
     "blob.written",
+    "pattern.matched",
+    "pattern.due",
 )
 
 _armed: str | None = None

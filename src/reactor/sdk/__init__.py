@@ -12,7 +12,7 @@ from reactor.model.flow import Retry
 from reactor.sdk.action import Action, ActionContext, Effect, action
 from reactor.sdk.http import HttpRequest, HttpResponse, HttpRoutes
 from reactor.sdk.manifest import Catalog, Connector
-from reactor.sdk.trigger import Receipt, RunResult, Trigger, TriggerContext, TriggerLost
+from reactor.sdk.trigger import Condition, Expression, Receipt, RunResult, Trigger, TriggerContext, TriggerLost
 
 __all__ = [
     "JSON",
@@ -20,10 +20,12 @@ __all__ = [
     "ActionContext",
     "Catalog",
     "Clock",
+    "Condition",
     "Connector",
     "Effect",
     "Event",
     "EventDraft",
+    "Expression",
     "HttpRequest",
     "HttpResponse",
     "HttpRoutes",

@@ -1,7 +1,8 @@
 """The store port: one atomic commit, and the reads that the engine and the doors need. Stores hold no policy.
 
-Two protocols: `Store` is what the engine lives on, `History` what lists and pages are made of (it reads no
-payloads but those of events that are asked for).
+Three protocols: `Store` is what the engine lives on, `History` what lists and pages are made of (it reads no payloads but
+those of events that are asked for), `EventLog` the events in their order for those who follow them, with what these
+know of each key.
 Keys are integers (`model.ids`); whoever shows them makes text of them. All reads see every commit that has returned.
 """
 
@@ -27,6 +28,19 @@ class Claim(msgspec.Struct, frozen=True):
     """When it may be claimed again."""
 
 
+class KeyState(msgspec.Struct, frozen=True):
+    """What a trigger that watches many keys knows of one of them."""
+
+    owner: int
+    """Whose it is: a positive number of 63 bits."""
+    key: str
+    """Within the owner; JSON in ASCII or UTF-8 without lone surrogates."""
+    due: Instant
+    """When somebody has to look at it again. A week after it the store may drop it."""
+    value: bytes | None
+    """JSON; None in a batch removes it."""
+
+
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     """An event with the runs that it starts. Each is written only if its claim is won; a lost event takes its runs
     along.
@@ -40,7 +54,7 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch(msgspec.Struct, kw_only=True):
-    """What one transaction writes. Order inside: claims, events, runs, journal, saved."""
+    """What one transaction writes. Order inside: claims, events, runs, journal, saved, states."""
 
     accepted: list[Acceptance] = msgspec.field(default_factory=list)
     runs: dict[int, Run] = msgspec.field(default_factory=dict)
@@ -51,6 +65,8 @@ class Batch(msgspec.Struct, kw_only=True):
     """(run key, JSON list of entries): appended. Segments of runs whose claim was lost are dropped."""
     saved: list[tuple[str, str, bytes | None]] = msgspec.field(default_factory=list)
     """(trigger key, name, JSON) to keep; None removes."""
+    states: list[KeyState] = msgspec.field(default_factory=list)
+    """States of keys to keep or to remove, in this order."""
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -226,4 +242,32 @@ class History(Protocol):
 
     async def counts(self) -> dict[str, int]:
         """Live runs by status, and `events`, `runs` in all (from row-id ranges or statistics where exact is dear)."""
+        ...
+
+
+class EventLog(Protocol):
+    """The events in the order of their keys, and states of keys for those who follow them."""
+
+    async def events_after(
+        self, key: int, below: int, limit: int, types: Sequence[str] | None = None
+    ) -> tuple[list[Event], int]:
+        """Looks at up to `limit` events with greater keys, below `below`: those of the types (None: all), rising, and
+        the key up to which it has looked (`below - 1` when that was all).
+        """
+        ...
+
+    async def count_after(self, key: int, below: int, most: int) -> int:
+        """How many events there are with keys between the two, counted up to `most`."""
+        ...
+
+    async def events_by_keys(self, keys: Sequence[int]) -> list[Event]:
+        """These events with their data, rising; missing ones are left out."""
+        ...
+
+    async def key_states(self, owner: int, keys: Sequence[str]) -> list[KeyState]:
+        """The states of these keys, as far as there are any."""
+        ...
+
+    async def states_due(self, owner: int, before: Instant, limit: int) -> list[KeyState]:
+        """States of an owner that are due at or before `before`, the earliest first."""
         ...

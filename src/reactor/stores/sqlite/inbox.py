@@ -109,6 +109,8 @@ class Cargo:
             self.values += (4, key, data, None, epochs.get(key), *_NONE_11)
         for trigger, name, value in batch.saved:
             self._add((5, from_text(trigger), from_text(name), value))
+        for state in batch.states:
+            self.values += (7, state.owner, state.key, state.due, state.value, *_NONE_11)
 
     def _accept(self, acceptance: Acceptance, newest: dict[int, Run]) -> None:
         event = acceptance.event

@@ -58,3 +58,13 @@ END;
 CREATE TEMP TRIGGER inbox_origin INSTEAD OF INSERT ON inbox WHEN NEW.kind = 6 BEGIN
     INSERT INTO origins (id, flow, trigger_key) VALUES (NEW.a, NEW.b, NEW.c) ON CONFLICT DO NOTHING;
 END;
+
+-- the state of a key (owner, key, due, value); it changes a row in any case but that of a removal of what is not there
+CREATE TEMP TRIGGER inbox_key_state INSTEAD OF INSERT ON inbox WHEN NEW.kind = 7 AND NEW.d IS NOT NULL BEGIN
+    INSERT INTO key_states (owner, key, due, value) VALUES (NEW.a, NEW.b, NEW.c, NEW.d)
+    ON CONFLICT (owner, key) DO UPDATE SET due = excluded.due, value = excluded.value;
+END;
+
+CREATE TEMP TRIGGER inbox_no_key_state INSTEAD OF INSERT ON inbox WHEN NEW.kind = 7 AND NEW.d IS NULL BEGIN
+    DELETE FROM key_states WHERE owner = NEW.a AND key = NEW.b;
+END;

@@ -43,6 +43,21 @@ def drop_claims(connection: sqlite3.Connection, keys: Iterable[tuple[bytes]], no
     return gone
 
 
+def states_over(connection: sqlite3.Connection, before: Instant, limit: int) -> list[tuple[int, bytes]]:
+    """States of keys that nobody has looked at since then. For the reader's connection."""
+    return connection.execute(queries.STATES_OVER, (before, limit)).fetchall()
+
+
+def drop_states(connection: sqlite3.Connection, found: Iterable[tuple[int, bytes]], before: Instant) -> int:
+    """States that were found to be over and still are."""
+    gone = 0
+    connection.execute("BEGIN IMMEDIATE")
+    for owner, key in found:
+        gone += connection.execute(queries.DROP_STATE, (owner, key.decode(), before)).rowcount
+    connection.execute("COMMIT")
+    return gone
+
+
 def remove_unnamed(connection: sqlite3.Connection, blobs: Blobs, names: Iterable[str]) -> int:
     """Blobs that no row names. On the writer's thread, which also writes blobs: so none is about to be named."""
     gone = 0

@@ -89,6 +89,24 @@ COUNTS = """SELECT json_array(
     (SELECT count(*) FROM runs INDEXED BY runs_by_status WHERE status = 3),
     (SELECT count(*) FROM events INDEXED BY events_by_type), (SELECT count(*) FROM runs INDEXED BY runs_by_status))"""
 
+# Events in the order of the log. Looking far is bounded by the rows that are looked at, not by those that are found.
+COUNT_BETWEEN = "SELECT count(*) FROM (SELECT 1 FROM events NOT INDEXED WHERE key > ? AND key < ? LIMIT ?)"
+LOOKED_AT = """SELECT count(*), count(*) FILTER (WHERE before < :bytes), max(key) FILTER (WHERE before < :bytes) FROM
+ (SELECT key, sum(size) OVER (ORDER BY key) - size AS before FROM
+  (SELECT key, size FROM events NOT INDEXED WHERE key > :after AND key < :below ORDER BY key LIMIT :limit))"""
+EVENTS_BETWEEN = _joined(
+    EVENT_JSON,
+    """FROM events NOT INDEXED WHERE key > :after AND key <= :upto
+    AND (:types IS NULL OR type IN (SELECT value FROM json_each(:types))) ORDER BY key""",
+)
+_STATE_JSON = "'[' || json_quote(key) || ',' || due || ',' || value || ']'"
+KEY_STATES = _joined(_STATE_JSON, f"FROM key_states WHERE owner = :owner AND key IN {_KEYS.replace('?', ':keys')}")
+STATES_DUE = _joined(
+    _STATE_JSON,
+    """FROM key_states INDEXED BY key_states_by_due WHERE owner = :owner AND due <= :before
+    ORDER BY due LIMIT :limit""",
+)
+
 SAVED = "SELECT name, value FROM saved WHERE trigger_key = ?"
 ORIGINS = "SELECT id, flow, trigger_key FROM origins"
 
@@ -137,6 +155,11 @@ DROP_JOURNALS = "DELETE FROM journal WHERE run IN (SELECT key FROM doomed)"
 DROP_RUNS = "DELETE FROM runs WHERE key IN (SELECT key FROM doomed)"
 DROP_EVENTS = "DELETE FROM events WHERE key IN (SELECT key FROM doomed)"
 CLAIMS_OVER = """SELECT key FROM claims WHERE key > ? AND until <= ? ORDER BY key LIMIT ?"""
+# One step of the index for each owner, and only what is over of each.
+STATES_OVER = """WITH RECURSIVE owners (x) AS (SELECT min(owner) FROM key_states UNION ALL
+ SELECT (SELECT min(owner) FROM key_states WHERE owner > x) FROM owners WHERE x IS NOT NULL)
+ SELECT owner, key FROM owners JOIN key_states INDEXED BY key_states_by_due ON owner = x AND due < ? LIMIT ?"""
+DROP_STATE = "DELETE FROM key_states WHERE owner = ? AND key = ? AND due < ?"
 DROP_CLAIM = "DELETE FROM claims WHERE key = ? AND until <= ?"
 BLOB_NAMED = (
     "SELECT EXISTS (SELECT 1 FROM events WHERE blob = :name) OR EXISTS (SELECT 1 FROM journal WHERE blob = :name)"

@@ -16,7 +16,7 @@ from reactor.model.ids import first_at, from_text
 from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.stores.blobs import Blobs
-from reactor.stores.port import EventFilter, EventRow, FlowVersion, Loaded, RunFilter
+from reactor.stores.port import EventFilter, EventRow, FlowVersion, KeyState, Loaded, RunFilter
 from reactor.stores.sqlite import queries, rows, schema
 from reactor.stores.sqlite.inbox import Origins
 from reactor.stores.sqlite.thread import ConnectionThread
@@ -25,6 +25,8 @@ T = TypeVar("T")
 K = TypeVar("K")
 LOAD_CHUNK = 500
 """Runs of one statement in `load`."""
+LOOK_BYTES = 8 << 20
+"""Data of the events of one look at the log; the first one counts as nothing."""
 _LIVE = (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
 
 
@@ -163,6 +165,42 @@ class Reader:
             return [found[key] for key in keys if key in found]
 
         return self.call(ask)
+
+    def events_after(
+        self, key: int, below: int, limit: int, types: Sequence[str] | None
+    ) -> asyncio.Future[tuple[list[Event], int]]:
+        """The next events of the log, and how far it was looked at."""
+        names = None if types is None else msgspec.json.encode([rows.plain(name) for name in types]).decode()
+
+        def ask(connection: sqlite3.Connection) -> tuple[list[Event], int]:
+            values = {"after": key, "below": below, "limit": max(limit, 1), "bytes": LOOK_BYTES, "types": names}
+            there, count, last = connection.execute(queries.LOOKED_AT, values).fetchone()
+            upto = below - 1 if there == count < max(limit, 1) else last
+            values["upto"] = upto
+            found = rows.decode_events(one(connection, queries.EVENTS_BETWEEN, values)) if count else []
+            events = [rows.to_event(row, self._blobs.get) for row in sorted(found, key=lambda row: row.key)]
+            return [event for event in events if types is None or event.type in types], upto
+
+        return self.call(ask)
+
+    def count_after(self, key: int, below: int, most: int) -> asyncio.Future[int]:
+        """How many events stand between two keys."""
+        values = (key, below, most)
+        return self.call(lambda connection: int(connection.execute(queries.COUNT_BETWEEN, values).fetchone()[0]))
+
+    def events_by_keys(self, keys: Sequence[int]) -> asyncio.Future[list[Event]]:
+        """Events with their data."""
+        return self.call(lambda connection: sorted(self._events(connection, keys), key=lambda event: event.key))
+
+    def key_states(self, owner: int, keys: Sequence[str]) -> asyncio.Future[list[KeyState]]:
+        """The states of these keys."""
+        values = {"owner": owner, "keys": msgspec.json.encode(keys).decode()}
+        return self.call(lambda connection: _states(owner, one(connection, queries.KEY_STATES, values)))
+
+    def states_due(self, owner: int, before: Instant, limit: int) -> asyncio.Future[list[KeyState]]:
+        """States that are due."""
+        values = {"owner": owner, "before": before, "limit": max(limit, 0)}
+        return self.call(lambda connection: _states(owner, one(connection, queries.STATES_DUE, values)))
 
     def event_page(self, wanted: EventFilter) -> asyncio.Future[list[EventRow]]:
         """A page of events without their data."""
@@ -310,5 +348,11 @@ def _to_version(row: tuple[Any, ...]) -> FlowVersion:
     )  # fmt: skip
 
 
+def _states(owner: int, text: bytes) -> list[KeyState]:
+    found = [KeyState(owner, key, due, bytes(value)) for key, due, value in _decode_states(text)]
+    return sorted(found, key=lambda state: (state.due, state.key))
+
+
+_decode_states = msgspec.json.Decoder(list[tuple[str, int, msgspec.Raw]]).decode
 _decode_keys = msgspec.json.Decoder(list[int]).decode
 _decode_due = msgspec.json.Decoder(list[tuple[int, int]]).decode

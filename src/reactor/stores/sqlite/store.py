@@ -14,7 +14,7 @@ from reactor.model.event import Event
 from reactor.model.journal import Run
 from reactor.model.states import RunStatus
 from reactor.stores.blobs import Blobs
-from reactor.stores.port import Batch, Committed, EventFilter, EventRow, FlowVersion, Loaded, RunFilter
+from reactor.stores.port import Batch, Committed, EventFilter, EventRow, FlowVersion, KeyState, Loaded, RunFilter
 from reactor.stores.sqlite import purge, queries, rows, schema
 from reactor.stores.sqlite.faults import translated
 from reactor.stores.sqlite.inbox import Cargo, Origins
@@ -22,6 +22,8 @@ from reactor.stores.sqlite.reader import Reader
 from reactor.stores.sqlite.writer import Writer
 
 _ALL = Committed()
+STATE_MEMORY = 7 * 86_400_000
+"""Milliseconds after which a key's state that was due, and that nobody took up, is dropped: its trigger is gone."""
 
 
 class SqliteStore:
@@ -161,6 +163,10 @@ class SqliteStore:
         over = await self._read.call(lambda connection: purge.claims_over(connection, now, limit - gone))
         if over:
             gone += await self._write.call(lambda connection: purge.drop_claims(connection, over, now))
+        border = now - STATE_MEMORY
+        stale = await self._read.call(lambda connection: purge.states_over(connection, border, max(limit - gone, 0)))
+        if stale:
+            gone += await self._write.call(lambda connection: purge.drop_states(connection, stale, border))
         if gone == 0:
             stray = await self._read.call(lambda connection: purge.strays(connection, self._blobs, limit))
             if stray:
@@ -186,6 +192,23 @@ class SqliteStore:
 
     async def read(self, keys: Sequence[int]) -> list[Event]:
         return await self._read.read(keys)
+
+    async def events_after(
+        self, key: int, below: int, limit: int, types: Sequence[str] | None = None
+    ) -> tuple[list[Event], int]:
+        return await self._read.events_after(key, below, limit, types)
+
+    async def count_after(self, key: int, below: int, most: int) -> int:
+        return await self._read.count_after(key, below, most)
+
+    async def events_by_keys(self, keys: Sequence[int]) -> list[Event]:
+        return await self._read.events_by_keys(keys)
+
+    async def key_states(self, owner: int, keys: Sequence[str]) -> list[KeyState]:
+        return await self._read.key_states(owner, keys)
+
+    async def states_due(self, owner: int, before: Instant, limit: int) -> list[KeyState]:
+        return await self._read.states_due(owner, before, limit)
 
     async def counts(self) -> dict[str, int]:
         """See `History.counts`. All numbers are exact; about 20 ms for a million runs and as many events."""

@@ -1,0 +1,1 @@
+"""Triggers of the kind `pattern`: several events that belong together, or one that does not come."""

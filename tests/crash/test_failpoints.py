@@ -28,6 +28,18 @@ on: {file: inbox/*.txt, changes: [created], settle: 50ms, existing: process}
 steps:
   - {name: s, set: {n: "{{ event.data.name }}"}}
 """,
+    "several": """\
+name: several
+on: {pattern: {by: event.data.n % 10, within: 1h, count: {event: pure, at_least: 3}}}
+steps:
+  - {name: s, set: {n: "{{ event.data.count }}"}}
+""",
+    "silence": """\
+name: silence
+on: {pattern: {by: event.data.n % 100, within: 100ms, sequence: [{event: pure}, {absent: pure}]}}
+steps:
+  - {name: s, set: {n: "{{ event.data.count }}"}}
+""",
 }
 _SEEDS = {name: number for number, name in enumerate(failpoints.NAMES)}
 
@@ -106,3 +118,6 @@ async def _triggers(folder: Path, files: int) -> None:
         from_iso(one.event.data["scheduled_at"]) for one in runs.values() if one.run.flow == "tick" and one.event
     )
     assert ticks == list(range(ticks[0], ticks[-1] + 500, 500))
+    for flow in ("several", "silence"):
+        used = [view["id"] for one in runs.values() if one.run.flow == flow and one.event for view in one.event.data["events"]]
+        assert len(used) == len(set(used)), flow

@@ -49,10 +49,8 @@ def _arms(kind: Any) -> tuple[Any, ...]:
 def _mark(kind: Any) -> str | None:
     if typing.get_origin(kind) is not typing.Annotated:
         return None
-    marks = (
-        part.extra.get(READ) for part in typing.get_args(kind)[1:] if isinstance(part, msgspec.Meta) and part.extra
-    )
-    return next((mark for mark in marks if mark), None)
+    metas = (part for part in typing.get_args(kind)[1:] if isinstance(part, msgspec.Meta))
+    return next((meta.extra[READ] for meta in metas if meta.extra and READ in meta.extra), None)
 
 
 def compiled(reader: Reader, found: list[Found], scope: Scope) -> dict[str, Expr]:

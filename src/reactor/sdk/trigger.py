@@ -15,8 +15,8 @@ from reactor.sdk.http import HttpRoutes
 READ = "expression"
 """The word in the annotation of a field that is an expression."""
 Expression = Annotated[str, msgspec.Meta(extra={READ: "expression"})]
-"""Type of a text in a trigger's `config` that is an expression over `event`: `validate` reads it, its names are checked,
-and the engine has it compiled (`TriggerSpec.exprs`). In the struct it stays the text."""
+"""Type of a text in a trigger's `config` that is an expression over `event`: `validate` reads it, its names are
+checked, and the engine has it compiled (`TriggerSpec.exprs`). In the struct it stays the text."""
 Condition = Annotated[str | bool, msgspec.Meta(extra={READ: "condition"})]
 """As `Expression`, for what holds or does not."""
 

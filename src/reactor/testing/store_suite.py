@@ -24,6 +24,7 @@ from reactor.model.event import Event
 from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.stores.port import Acceptance, Batch, Committed, EventFilter, EventRow, FlowVersion, RunFilter
+from reactor.testing.store_log import LogSuite
 from reactor.testing.store_kit import BLOB_LIMIT, HARD_DATA, HARD_TEXTS, Opened, same, segment
 from reactor.testing.store_lookback import LookBackSuite
 
@@ -462,5 +463,5 @@ class PurgeSuite:
         same(await opened.store.event(new.key), new)
 
 
-class StoreSuite(CommitSuite, ClaimSuite, ListSuite, LookBackSuite, PurgeSuite):
-    """All of it, for an adapter that is both `Store` and `History`."""
+class StoreSuite(CommitSuite, ClaimSuite, ListSuite, LookBackSuite, PurgeSuite, LogSuite):
+    """All of it, for an adapter that is `Store`, `History` and `EventLog`."""

@@ -26,6 +26,7 @@ from reactor.connectors.event import connector as event
 from reactor.connectors.file import connector as file
 from reactor.connectors.http import connector as http
 from reactor.connectors.log import connector as log
+from reactor.connectors.pattern import connector as pattern
 from reactor.connectors.run import connector as run
 from reactor.connectors.schedule import connector as schedule
 from reactor.connectors.shell import connector as shell
@@ -47,7 +48,7 @@ _ALIKE = {"log.info", "log.warn", "log.error"}
 
 def catalog() -> Catalog:
     """Our own connectors: what else is installed here is no part of the docs."""
-    return Catalog((event, http, schedule, file, run, shell, log, email, data, database))
+    return Catalog((event, http, schedule, file, run, pattern, shell, log, email, data, database))
 
 
 # ---------------------------------------------------------------- tables

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from bench.scenario import Scenario
-from bench.scenarios import accept, crash, history, idle, many_flows, memory, pure, requests, sustained, waiting, writes
+from bench.scenarios import (
+    accept,
+    crash,
+    history,
+    idle,
+    many_flows,
+    memory,
+    patterns,
+    pure,
+    requests,
+    sustained,
+    waiting,
+    writes,
+)
 
 ALL: tuple[Scenario, ...] = (
     accept.SCENARIO,
     sustained.SCENARIO,
     pure.SCENARIO,
     writes.SCENARIO,
+    patterns.SCENARIO,
     requests.SCENARIO,
     idle.SCENARIO,
     waiting.SCENARIO,

@@ -119,5 +119,10 @@ async def _triggers(folder: Path, files: int) -> None:
     )
     assert ticks == list(range(ticks[0], ticks[-1] + 500, 500))
     for flow in ("several", "silence"):
-        used = [view["id"] for one in runs.values() if one.run.flow == flow and one.event for view in one.event.data["events"]]
+        used = [
+            view["id"]
+            for one in runs.values()
+            if one.run.flow == flow and one.event
+            for view in one.event.data["events"]
+        ]
         assert len(used) == len(set(used)), flow

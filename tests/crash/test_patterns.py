@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import http.client
-import itertools
 import signal
 import time
 from pathlib import Path
@@ -35,7 +34,6 @@ POINTS = ("pattern.matched", "pattern.due", "commit.before", "commit.written", "
 @pytest.mark.timeout(110)
 @pytest.mark.parametrize("name", POINTS)
 async def test_each_match_once_after_a_death_at(name: str, tmp_path: Path) -> None:
-    numbers = itertools.count()
     with server(tmp_path, FLOWS) as it:
         it.start()
         _armed(it)
@@ -46,10 +44,10 @@ async def test_each_match_once_after_a_death_at(name: str, tmp_path: Path) -> No
             until = time.monotonic() + 25
             while process.poll() is None:
                 assert time.monotonic() < until, f"{name} is never reached\n{it.log()}"
-                sent = _send(it, next(numbers), sent)
+                sent = _send(it, sent)
             assert process.returncode == -signal.SIGKILL, it.log()
         it.start()
-        sent = _send(it, next(numbers), sent)
+        sent = _send(it, sent)
         _matched(it, sent)
         assert it.signal(signal.SIGTERM) == 0, it.log()
         assert "Traceback" not in it.log(), it.log()
@@ -63,7 +61,7 @@ def _armed(it: Server) -> None:
         time.sleep(0.01)
 
 
-def _send(it: Server, number: int, sent: int) -> int:
+def _send(it: Server, sent: int) -> int:
     """A few events, again and again with the same ids until they are acknowledged or the process is dead."""
     batch: list[dict[str, Any]] = [
         {"type": "hit", "id": f"h{n}", "source": "test", "data": {"order": n, "key": n % KEYS}}
@@ -73,7 +71,6 @@ def _send(it: Server, number: int, sent: int) -> int:
     batch += [
         {"type": "paid", "id": f"p{n}", "source": "test", "data": {"order": n}} for n in range(sent, sent + 4) if n % 2
     ]
-    del number
     while it.process is not None and it.process.poll() is None:
         try:
             status, _ = it.post("/events", batch)

@@ -91,7 +91,7 @@ class Rig:
         """The data of so many matches, oldest first, once they are there; and that there are no more."""
         wanted = EventFilter(type="pattern.matched", limit=2_000)
         async with asyncio.timeout(20):
-            while len(await self.store.events(wanted)) < number:  # noqa: ASYNC110 - the store is looked at from outside
+            while len(await self.store.events(wanted)) < number:
                 await asyncio.sleep(0.005)
         await self.quiet()
         found = [await self.store.event(row.key) for row in reversed(await self.store.events(wanted))]
@@ -112,7 +112,7 @@ class Rig:
 
     async def until(self, wanted: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
-            while not wanted():  # noqa: ASYNC110 - the engine is looked at from outside
+            while not wanted():
                 await asyncio.sleep(0.005)
 
     async def armed(self) -> None:
@@ -120,9 +120,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(
-    folder: Path, *flows: str, clock: StillClock | None = None, **limits: Any
-) -> AsyncIterator[Rig]:
+async def rig(folder: Path, *flows: str, clock: StillClock | None = None, **limits: Any) -> AsyncIterator[Rig]:
     it = Rig(folder, clock or StillClock(), Limits(**limits))
     await it.engine.open()
     try:
@@ -142,7 +140,7 @@ async def test_a_brute_force_alarm_from_yaml() -> None:
             await reactor.send("login.failed", {"user": "bob", "code": 500, "at": at})
             await reactor.send("login.failed", {"user": f"user{at}", "code": 401, "at": at})
         async with asyncio.timeout(10):
-            while not (runs := (await reactor.get("/runs"))["items"]):  # noqa: ASYNC110
+            while not (runs := (await reactor.get("/runs"))["items"]):
                 await asyncio.sleep(0.01)
         run = await reactor.finished(runs[0]["id"])
         data = run["output"]

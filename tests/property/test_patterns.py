@@ -71,7 +71,7 @@ def by_definition(given_: list[Event], holds: Callable[[list[Event]], bool]) -> 
 
 
 @given(events(1), st.integers(1, 4), st.booleans())
-def test_count(given_: list[Event], at_least: int, sweep: bool) -> None:  # noqa: FBT001 - drawn
+def test_count(given_: list[Event], at_least: int, sweep: bool) -> None:
     hits = judged(Count(WITHIN, at_least), given_, sweep=sweep)
     assert [at for at, _ in hits] == by_definition(given_, lambda there: len(there) >= at_least)
     assert all(len(keys) == at_least for _, keys in hits)
@@ -79,7 +79,7 @@ def test_count(given_: list[Event], at_least: int, sweep: bool) -> None:  # noqa
 
 
 @given(events(3), st.booleans())
-def test_each_of(given_: list[Event], sweep: bool) -> None:  # noqa: FBT001
+def test_each_of(given_: list[Event], sweep: bool) -> None:
     hits = judged(EachOf(WITHIN, 3), given_, sweep=sweep)
     assert [at for at, _ in hits] == by_definition(
         given_, lambda there: set(range(3)) <= {part for _, fits in there for part in fits}
@@ -88,7 +88,7 @@ def test_each_of(given_: list[Event], sweep: bool) -> None:  # noqa: FBT001
 
 
 @given(events(1), st.booleans())
-def test_first_of(given_: list[Event], sweep: bool) -> None:  # noqa: FBT001
+def test_first_of(given_: list[Event], sweep: bool) -> None:
     told: list[Hit] = []
     for key, _ in given_:
         if not told or instant_of(key) - told[-1][0] > WITHIN:
@@ -98,7 +98,7 @@ def test_first_of(given_: list[Event], sweep: bool) -> None:  # noqa: FBT001
 
 @settings(max_examples=400)
 @given(st.data(), st.lists(st.booleans(), min_size=1, max_size=3), st.booleans())
-def test_in_order(data: st.DataObject, rest: list[bool], sweep: bool) -> None:  # noqa: FBT001
+def test_in_order(data: st.DataObject, rest: list[bool], sweep: bool) -> None:
     absent = [False, *rest]
     given_ = data.draw(events(len(absent)))
     hits = judged(InOrder(WITHIN, absent), given_, sweep=sweep)

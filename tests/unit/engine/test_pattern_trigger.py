@@ -109,9 +109,10 @@ def test_equal_meaning_has_one_digest() -> None:
     assert made(BRUTE.replace("401", "403")).digest != same
     assert made(BRUTE.replace("3}", "4}")).digest != same
     assert made(BRUTE.replace("user", "name")).digest != same
-    assert made("{within: 5m, sequence: [{event: a}, {event: b}]}").digest != made(
-        "{within: 5m, sequence: [{event: a}, {absent: b}]}"
-    ).digest
+    assert (
+        made("{within: 5m, sequence: [{event: a}, {event: b}]}").digest
+        != made("{within: 5m, sequence: [{event: a}, {absent: b}]}").digest
+    )
 
 
 def test_events_are_sorted_by_type_condition_and_key() -> None:

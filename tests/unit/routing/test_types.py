@@ -27,7 +27,7 @@ SEGMENT = st.sampled_from(["a", "b", "*", "**"])
         ("a.**.**.z", "a.z", True),
     ],
 )
-def test_stars(pattern: str, name: str, holds: bool) -> None:  # noqa: FBT001 - a table
+def test_stars(pattern: str, name: str, holds: bool) -> None:
     assert fits(pattern)(name) is holds
 
 

@@ -286,9 +286,12 @@ async def test_a_backlog_is_shown_as_lag(tmp_path: Path, monkeypatch: pytest.Mon
         states: list[tuple[TriggerState, int | None]] = []
         triggers = it.engine.triggers
         before = triggers.state
-        monkeypatch.setattr(
-            triggers, "state", lambda s, state, reason: (states.append((state, s.lag)), before(s, state, reason))
-        )
+
+        def state(status: Any, new: TriggerState, reason: str) -> None:
+            states.append((new, status.lag))
+            before(status, new, reason)
+
+        monkeypatch.setattr(triggers, "state", state)
         await it.engine.book.enable("brute", enabled=True)
         await it.until(lambda: bool(states) and states[-1][0] is TriggerState.ARMED)
         first = states[0]

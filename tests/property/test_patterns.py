@@ -6,13 +6,14 @@ import itertools
 from collections.abc import Callable
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reactor.engine.patterns.matcher import Count, EachOf, FirstOf, InOrder, Matcher, State
 from reactor.model.ids import EPOCH, first_at, instant_of
 
 WITHIN = 5
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Event = tuple[int, frozenset[int]]
 """(key, the parts that it fits)."""
 Hit = tuple[int, tuple[int, ...]]
@@ -70,6 +71,7 @@ def by_definition(given_: list[Event], holds: Callable[[list[Event]], bool]) -> 
     return hits
 
 
+@settings(CALM)
 @given(events(1), st.integers(1, 4), st.booleans())
 def test_count(given_: list[Event], at_least: int, sweep: bool) -> None:
     hits = judged(Count(WITHIN, at_least), given_, sweep=sweep)
@@ -78,6 +80,7 @@ def test_count(given_: list[Event], at_least: int, sweep: bool) -> None:
     _each_once(hits)
 
 
+@settings(CALM)
 @given(events(3), st.booleans())
 def test_each_of(given_: list[Event], sweep: bool) -> None:
     hits = judged(EachOf(WITHIN, 3), given_, sweep=sweep)
@@ -87,6 +90,7 @@ def test_each_of(given_: list[Event], sweep: bool) -> None:
     _each_once(hits)
 
 
+@settings(CALM)
 @given(events(1), st.booleans())
 def test_first_of(given_: list[Event], sweep: bool) -> None:
     told: list[Hit] = []
@@ -96,7 +100,7 @@ def test_first_of(given_: list[Event], sweep: bool) -> None:
     assert judged(FirstOf(WITHIN), given_, sweep=sweep) == told
 
 
-@settings(max_examples=400)
+@settings(CALM, max_examples=400)
 @given(st.data(), st.lists(st.booleans(), min_size=1, max_size=3), st.booleans())
 def test_in_order(data: st.DataObject, rest: list[bool], sweep: bool) -> None:
     absent = [False, *rest]

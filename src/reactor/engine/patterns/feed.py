@@ -32,6 +32,8 @@ class Feed:
         self.log = log
         self._committer = committer
         self._ids = ids
+        self.last = 0
+        """Key of the last event that was committed while somebody followed."""
         self._followers: list[Follower] = []
         self._by_type: dict[str, list[Follower]] = {}
 
@@ -52,6 +54,7 @@ class Feed:
         self._committer.followers = self._committed if self._followers else None
 
     def _committed(self, accepted: Sequence[Acceptance], committed: Committed) -> None:
+        self.last = accepted[-1].event.key
         for item in accepted:
             event = item.event
             if event.key in committed.duplicates:

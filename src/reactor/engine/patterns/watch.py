@@ -16,7 +16,7 @@ import msgspec
 from reactor.engine.patterns import told
 from reactor.engine.patterns.cache import Cache
 from reactor.engine.patterns.feed import Feed, Follower
-from reactor.engine.patterns.matcher import State
+from reactor.engine.patterns.matcher import Found, State
 from reactor.engine.patterns.pattern import Pattern, Sorted, owner_of
 from reactor.engine.patterns.told import Match
 from reactor.model import failpoints
@@ -36,7 +36,7 @@ COUNTED = 1_000_000
 SWEEP = 10_000
 """Milliseconds between two looks for states that are over, where nothing is found by time alone."""
 RESTING = 30_000
-"""Milliseconds: a cursor that has passed only foreign events is saved at the latest after this."""
+"""Milliseconds: a cursor that has passed only what does not count is saved at the latest after this."""
 _NAP = 1.0
 _UNDER_WAY = 0.001
 _BUSY_FIRST, _BUSY_MOST = 0.1, 5.0
@@ -119,16 +119,19 @@ class Watch:
         if events:
             await self._work(events, upto)
         self._cursor = upto
-        if self._due is not None and self._due < (now := instant_of(upto + 1)) and now >= self._swept:
-            await self._sweep(now)
+        now = instant_of(upto + 1)
+        more = self._due is not None and self._due < now and now >= self._swept and await self._sweep(now)
+        if self._feed.last > self._saved and instant_of(upto) - instant_of(self._saved) > RESTING:
+            await self._commit([], {}, upto)
         if upto == before and (follower.held or follower.from_store(upto)):
             # What is there has to wait for what came before it, and is under way.
             await asyncio.sleep(_UNDER_WAY)
         elif follower.held > BEHIND or follower.from_store(upto):
             await self._tell_lag(follower)
-        elif not follower.held:
+        elif not more:
             self._ctx.armed(next_at=self._due if self._pattern.waits else None)
-            await self._rest(follower)
+            if not follower.held:
+                await self._rest(follower)
 
     async def _tell_lag(self, follower: Follower) -> None:
         """Say how far it is behind, once a second."""
@@ -140,13 +143,11 @@ class Watch:
 
     async def _rest(self, follower: Follower) -> None:
         """Until something comes, or may have become due."""
-        now = self._ctx.clock.now()
-        if instant_of(self._cursor) - instant_of(self._saved) > RESTING:
-            await self._commit([], {}, self._cursor)
-        timeout = None
+        timeout = RESTING / 1000
         if self._due is not None:
             # The clock may be set: look again each second.
-            timeout = min(max(max(self._due + 1, self._swept) - now, 1) / 1000, _NAP)
+            left = max(self._due + 1, self._swept) - self._ctx.clock.now()
+            timeout = min(max(left, 1) / 1000, _NAP)
         try:
             async with asyncio.timeout(timeout):
                 await follower.woken.wait()
@@ -171,8 +172,9 @@ class Watch:
             changed[sort.key] = state
             matches += told.match(sort.key, found, at)
         failpoints.reach("pattern.matched")
-        drafts = await self._drafts(matches, {event.key: event for event in events})
-        await self._commit(drafts, changed, upto)
+        if changed:
+            drafts = await self._drafts(matches, {event.key: event for event in events})
+            await self._commit(drafts, changed, upto)
 
     def _sorted(self, events: Sequence[Event]) -> list[tuple[Event, Sorted]]:
         wanted: list[tuple[Event, Sorted]] = []
@@ -216,22 +218,24 @@ class Watch:
 
     # --- time ------------------------------------------------------------------------------------------------------
 
-    async def _sweep(self, now: Instant) -> None:
-        """States whose window ended before `now`: what is found by that is told, and all of them go."""
-        while True:
-            rows = await self._log.states_due(self._owner, now - 1, PASS)
-            if rows:
-                matches: list[Match] = []
-                for row in rows:
-                    found = self._matcher.over(_decode(row.value or b"[]"))
-                    matches += told.match(row.key, found, row.due)
-                failpoints.reach("pattern.due")
-                await self._commit(await self._drafts(matches, {}), {row.key: None for row in rows}, self._cursor)
-            if len(rows) < PASS:
-                break
+    async def _sweep(self, now: Instant) -> bool:
+        """One commit's worth of states whose window ended before `now`: what is found by that is told, and they go.
+        Whether there are more.
+        """
+        rows = await self._log.states_due(self._owner, now - 1, PASS)
+        if rows:
+            matches = [one for row in rows for one in told.match(row.key, self._over(row), row.due)]
+            failpoints.reach("pattern.due")
+            await self._commit(await self._drafts(matches, {}), {row.key: None for row in rows}, self._cursor)
+        if len(rows) == PASS:
+            return True
         self._due = await self._first_due()
         if not self._pattern.waits:
             self._swept = now + SWEEP
+        return False
+
+    def _over(self, row: KeyState) -> Found:
+        return self._matcher.over(_decode(row.value or b"[]"))
 
     async def _first_due(self) -> Instant | None:
         first = await self._log.states_due(self._owner, (1 << 62), 1)

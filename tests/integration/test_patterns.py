@@ -386,3 +386,17 @@ async def test_an_event_that_is_late_into_the_store_is_not_passed_over(tmp_path:
         it.store.full = False
         await waiting
         assert (await it.told(1))[0]["count"] == 2
+
+
+async def test_ends_of_runs_are_told_to_patterns_that_ask_for_them(tmp_path: Path) -> None:
+    bad = "name: bad\non: {event: go}\nsteps: [{fail: no}]\n"
+    text = """\
+name: often
+on: {pattern: {by: event.data.flow, within: 1h, count: {event: run.failed, at_least: 3}}}
+steps: [{return: event.data.by}]
+"""
+    async with rig(tmp_path, bad, text) as it:
+        await it.armed()
+        await it.send("go", 1, 2, 3)
+        (data,) = await it.told(1)
+        assert (data["by"], data["count"]) == ("bad", 3)

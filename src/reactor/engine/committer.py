@@ -301,7 +301,7 @@ class Committer:
         saves = {id(save) for offer in waiting for save in offer.saved}
         batch.accepted = [item for item in batch.accepted if id(item) not in gone]
         batch.saved = [save for save in batch.saved if id(save) not in saves]
-        states = {id(state) for offer in refused for state in offer.states}
+        states = {id(state) for offer in waiting for state in offer.states}
         batch.states = [state for state in batch.states if id(state) not in states]
         batch.runs = {key: run for key, run in batch.runs.items() if key not in lost}
         batch.journal = [(key, segment) for key, segment in batch.journal if key not in lost]

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
-
-_SEGMENTS = {"**": r"(?:\.[^.]*)*", "*": r"\.[^.]*"}
-
-
-@lru_cache(maxsize=4_096)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(_SEGMENTS.get(segment) or r"\." + re.escape(segment) for segment in pattern.split(".")))
 
 
 def fits(pattern: str, type_: str) -> bool:
     """Whether an event's type fits a pattern, as the routes say it."""
     if "*" not in pattern:
         return pattern == type_
-    return _compiled(pattern).fullmatch("." + type_) is not None
+    wanted = _segments(pattern)
+    reached = _skipped(wanted, {0})
+    # Which places of the pattern can be reached after each segment: linear in both, however many stars there are.
+    for segment in type_.split("."):
+        following = {at + (wanted[at] != "**") for at in reached if at < len(wanted) and _takes(wanted[at], segment)}
+        reached = _skipped(wanted, following)
+    return len(wanted) in reached
+
+
+@lru_cache(maxsize=4_096)
+def _segments(pattern: str) -> tuple[str, ...]:
+    return tuple(pattern.split("."))
+
+
+def _takes(wanted: str, segment: str) -> bool:
+    return wanted in {"*", "**", segment}
+
+
+def _skipped(wanted: tuple[str, ...], places: set[int]) -> set[int]:
+    """A `**` may stand for nothing."""
+    found = set(places)
+    for at in places:
+        end = at
+        while end < len(wanted) and wanted[end] == "**":
+            end += 1
+            found.add(end)
+    return found

@@ -12,6 +12,10 @@ from reactor.language.expressions import truth
 from reactor.model.errors import StepError
 from reactor.model.event import Event
 from reactor.model.flow import Expr, Flow, TriggerSpec
+from reactor.routing.patterns import fits
+
+_ASKED = 4_096
+"""Types of which it is remembered whether a pattern asks for them."""
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -69,6 +73,15 @@ def compile_route(flow: Flow, trigger: TriggerSpec) -> Route:
     return Route(flow, trigger, str(pattern), glob(str(source)) if source else None)
 
 
+def _followed(trigger: TriggerSpec) -> Iterator[str]:
+    """The types in a pattern of events (`connectors.pattern`)."""
+    if trigger.kind == "pattern":
+        for given in trigger.config.values():
+            for part in given if isinstance(given, list) else [given]:
+                if isinstance(part, dict):
+                    yield from (str(part[key]) for key in ("event", "absent") if part.get(key) is not None)
+
+
 class RouteTable:
     """All routes of the current version of every enabled flow. Immutable: a change makes a new table or replaces a
     flow.
@@ -80,6 +93,9 @@ class RouteTable:
         self._tree = _Node()
         self._addressed: dict[str, Route] = {}
         self._by_flow: dict[str, list[Route]] = {}
+        self._followed: dict[str, list[str]] = {}
+        """Flow → types that its `pattern` triggers ask for by name."""
+        self._asked: dict[str, bool] = {}
         for flow in flows:
             self.add(flow)
 
@@ -88,6 +104,10 @@ class RouteTable:
         self.remove(flow.name)
         routes = [compile_route(flow, trigger) for trigger in flow.triggers if trigger.enabled]
         self._by_flow[flow.name] = routes
+        followed = [name for route in routes for name in _followed(route.trigger) if not name.startswith("*")]
+        if followed:
+            self._followed[flow.name] = followed
+            self._asked.clear()
         for route in routes:
             self._addressed[route.trigger.key] = route
             if route.pattern is not None:
@@ -95,6 +115,8 @@ class RouteTable:
 
     def remove(self, name: str) -> None:
         """Take a flow out."""
+        if self._followed.pop(name, None):
+            self._asked.clear()
         for route in self._by_flow.pop(name, ()):
             self._addressed.pop(route.trigger.key, None)
             if route.pattern is not None:
@@ -123,11 +145,20 @@ class RouteTable:
         """Whether a flow asks for this type by name: a pattern that begins with `*` takes what comes, and asks for
         nothing.
         """
-        if self._exact.get(type_):
+        if self._exact.get(type_) or self._is_followed(type_):
             return True
         segments = type_.split(".")
         node = self._tree.below.get(segments[0])
         return node is not None and next(_walk(node, segments, 1), None) is not None
+
+    def _is_followed(self, type_: str) -> bool:
+        """Whether a `pattern` trigger asks for this type by name."""
+        known = self._asked.get(type_)
+        if known is None:
+            known = any(fits(name, type_) for names in self._followed.values() for name in names)
+            if len(self._asked) < _ASKED:
+                self._asked[type_] = known
+        return known
 
     def match(self, event: Event) -> tuple[list[Match], list[NonMatch]]:
         """The flows that this event starts, each once, and those that listen for it but said no."""

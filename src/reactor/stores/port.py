@@ -1,7 +1,7 @@
 """The store port: one atomic commit, and the reads that the engine and the doors need. Stores hold no policy.
 
-Three protocols: `Store` is what the engine lives on, `History` what lists and pages are made of (it reads no payloads but
-those of events that are asked for), `EventLog` the events in their order for those who follow them, with what these
+Three protocols: `Store` is what the engine lives on, `History` what lists and pages are made of (it reads no payloads
+but those of events that are asked for), `EventLog` the events in their order for those who follow them, with what these
 know of each key.
 Keys are integers (`model.ids`); whoever shows them makes text of them. All reads see every commit that has returned.
 """
@@ -260,8 +260,8 @@ class EventLog(Protocol):
         """How many events there are with keys between the two, counted up to `most`."""
         ...
 
-    async def events_by_keys(self, keys: Sequence[int]) -> list[Event]:
-        """These events with their data, rising; missing ones are left out."""
+    async def read(self, keys: Sequence[int]) -> list[Event]:
+        """See `History.read`."""
         ...
 
     async def key_states(self, owner: int, keys: Sequence[str]) -> list[KeyState]:

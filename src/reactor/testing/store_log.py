@@ -36,9 +36,6 @@ class LogSuite:
         same(found, events)
         found, _ = await opened.store.events_after(0, events[-1].key + 1, 1_000, list(HARD_TEXTS))
         same(found, [event for event in events if event.type in HARD_TEXTS])
-        wanted = [event.key for event in reversed(events)]
-        same(await opened.store.events_by_keys([*wanted, 5]), events)
-        same(await opened.store.events_by_keys([]), [])
 
     async def test_one_look_is_bounded_by_the_data_it_brings(self, opened: Opened) -> None:
         events = [opened.event(data="x" * (3 << 20)) for _ in range(5)]

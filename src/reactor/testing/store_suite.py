@@ -24,8 +24,8 @@ from reactor.model.event import Event
 from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.stores.port import Acceptance, Batch, Committed, EventFilter, EventRow, FlowVersion, RunFilter
-from reactor.testing.store_log import LogSuite
 from reactor.testing.store_kit import BLOB_LIMIT, HARD_DATA, HARD_TEXTS, Opened, same, segment
+from reactor.testing.store_log import LogSuite
 from reactor.testing.store_lookback import LookBackSuite
 
 

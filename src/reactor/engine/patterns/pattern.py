@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from reactor.language.expressions import truth
 from reactor.model.errors import StepError
 from reactor.model.event import Event
 from reactor.model.flow import Expr, TriggerSpec
-from reactor.routing.types import fits
+from reactor.routing.patterns import fits
 
 KEY_LIMIT = 1_024
 """Characters of a key as JSON."""
@@ -26,7 +26,6 @@ class Part(msgspec.Struct, frozen=True):
 
     place: str
     type: str
-    fits: Callable[[str], bool]
     if_: Expr | None
     absent: bool = False
 
@@ -83,7 +82,7 @@ class Pattern:
         if known is None:
             if len(self._by_type) >= _TYPES:
                 self._by_type.clear()
-            known = tuple(at for at, part in enumerate(self._parts) if part.fits(name))
+            known = tuple(at for at, part in enumerate(self._parts) if fits(part.type, name))
             self._by_type[name] = known
         return known
 
@@ -132,7 +131,7 @@ def _parts(kind: str, config: Any, exprs: Mapping[str, Expr]) -> list[Part]:
     for place, part in listed:
         absent = getattr(part, "absent", None)
         name = absent if absent is not None else part.event
-        found.append(Part(place, name, fits(name), exprs.get(f"{place}.if"), absent is not None))
+        found.append(Part(place, name, exprs.get(f"{place}.if"), absent is not None))
     return found
 
 

@@ -205,7 +205,7 @@ class Watch:
         events = dict(here)
         missing = [key for key in told.shown(matches) if key not in events]
         if missing:
-            events.update((event.key, event) for event in await self._log.events_by_keys(missing))
+            events.update((event.key, event) for event in await self._log.read(missing))
         drafts = []
         for match in matches:
             draft = told.draft(self._pattern, self._ctx.key, match, events)

@@ -191,10 +191,6 @@ class Reader:
         values = (key, below, most)
         return self.call(lambda connection: int(connection.execute(queries.COUNT_BETWEEN, values).fetchone()[0]))
 
-    def events_by_keys(self, keys: Sequence[int]) -> asyncio.Future[list[Event]]:
-        """Events with their data."""
-        return self.call(lambda connection: sorted(self._events(connection, keys), key=lambda event: event.key))
-
     def key_states(self, owner: int, keys: Sequence[str]) -> asyncio.Future[list[KeyState]]:
         """The states of these keys."""
         values = {"owner": owner, "keys": msgspec.json.encode(keys).decode()}

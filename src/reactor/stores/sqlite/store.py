@@ -201,9 +201,6 @@ class SqliteStore:
     async def count_after(self, key: int, below: int, most: int) -> int:
         return await self._read.count_after(key, below, most)
 
-    async def events_by_keys(self, keys: Sequence[int]) -> list[Event]:
-        return await self._read.events_by_keys(keys)
-
     async def key_states(self, owner: int, keys: Sequence[str]) -> list[KeyState]:
         return await self._read.key_states(owner, keys)
 

@@ -31,14 +31,20 @@ _MARKS = {"completed": ("✓", "green"), "skipped": ("-", "bright_black"), "fail
 @click.argument("flow", metavar="FILE|FLOW")
 @click.argument("text", metavar="[JSON|@FILE|-]", required=False)
 @click.option("--watch", is_flag=True, help="Show the steps as they end, also where stderr is no terminal.")
-@click.option("--dry-run", is_flag=True, help="Not in this version yet.")
+@click.option("--dry-run", is_flag=True, help="Show what it would do, and do nothing of it.")
+@click.option("--allow-reads", is_flag=True, help="With --dry-run: really do what only looks (a GET, a SELECT).")
+@click.option("--mock", metavar="JSON|FILE", help="With --dry-run: what steps give, as `mock:` in tests.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
 @click.option("--set", "values", metavar="K=V", multiple=True, help="Set a value in the data; `a.b=1` goes deeper.")
 @server_options
-def execute(
+def execute(  # noqa: PLR0917 - click gives them by name
     flow: str,
     text: str | None,
     watch: bool,
     dry_run: bool,
+    allow_reads: bool,
+    mock: str | None,
+    as_json: bool,
     values: tuple[str, ...],
     url: str | None,
     **where: str | None,
@@ -46,11 +52,17 @@ def execute(
     """Run one flow and print the run as JSON; exit 1 when it fails.
 
     FILE runs here and now, with nothing kept. FLOW, the name of a flow, runs on the server. The JSON is the event's
-    data; where the flow has `inputs`, it is these.
+    data; where the flow has `inputs`, it is these. With --dry-run nothing is done: what it would do is shown.
     """
-    if dry_run:
-        raise click.UsageError("--dry-run is not in this version yet")
     given = set_values(read_json(text), values)
+    if dry_run:
+        from reactor.cli.dry_run import dry_run_of
+
+        client = None if _is_file(flow) else client_of(url, where["data"], where["config"])
+        settings = settings_of(where, None if url else where.get("config"))
+        return dry_run_of(flow, given, settings, client, reads=allow_reads, mock=mock, as_json=as_json)
+    if allow_reads or mock is not None:
+        raise click.UsageError("--allow-reads and --mock go with --dry-run")
     show = watch or sys.stderr.isatty()
     if _is_file(flow):
         return _here(Path(flow), given, settings_of(where, None if url else where.get("config")), show=show)

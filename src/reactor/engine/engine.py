@@ -152,7 +152,7 @@ class Engine:
             raise InvalidError(error.message) from None
         trigger = flow.triggers[0] if flow.triggers else None
         draft = EventDraft(
-            type=_type_by_hand(trigger), data=data, source=f"reactor/flows/{name}", metadata={"by": "hand"}
+            type=type_by_hand(trigger), data=data, source=f"reactor/flows/{name}", metadata={"by": "hand"}
         )
         return await self.intake.start(draft, flow, trigger.key if trigger else "", checked)
 
@@ -188,7 +188,7 @@ class Engine:
 _BY_HAND = {"webhook": "http.request", "schedule": "schedule", "pattern": "pattern.matched", "file": "file.created"}
 
 
-def _type_by_hand(trigger: TriggerSpec | None) -> str:
+def type_by_hand(trigger: TriggerSpec | None) -> str:
     """The type of the event that a flow would have got from its trigger."""
     if trigger is None:
         return "manual"

@@ -8,12 +8,14 @@ from reactor.language.expressions.access import reactor_callable
 from reactor.language.expressions.build import compile_condition, compile_expression, compile_value, is_template
 from reactor.language.expressions.compiled import Compiled, Constant, Expression, ListOf, MapOf
 from reactor.language.expressions.limits import LIMITS, ExpressionSyntaxError, Limits
+from reactor.language.expressions.missing import MARK, Unknown
 from reactor.language.expressions.references import Reference
 from reactor.language.expressions.shell import compile_command
 from reactor.language.expressions.values import to_json_value, truth
 
 __all__ = [
     "LIMITS",
+    "MARK",
     "Compiled",
     "Constant",
     "Expression",
@@ -22,6 +24,7 @@ __all__ = [
     "ListOf",
     "MapOf",
     "Reference",
+    "Unknown",
     "compile_command",
     "compile_condition",
     "compile_expression",

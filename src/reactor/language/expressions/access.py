@@ -13,7 +13,7 @@ from jinja2.runtime import LoopContext
 
 from reactor.language.expressions.limits import LIMITS, Meter, OverLimit, Refusal
 from reactor.language.expressions.methods import METHODS, REFUSED
-from reactor.language.expressions.missing import Empty, Missing, Site, kind_of
+from reactor.language.expressions.missing import Empty, Missing, Site, Unknown, kind_of
 from reactor.language.expressions.values import json_text, to_json_value, weigh
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,7 +60,7 @@ def attr(owner: Any, name: str, site: Site) -> Any:
 
 def _attr(owner: Any, name: str, site: Site) -> Any:
     if isinstance(owner, Missing):
-        return owner
+        return owner.below(name)
     if isinstance(owner, Mapping):
         return owner[name] if name in owner else Missing(site, owner, name)
     for kind, names in ATTRIBUTES.items():
@@ -92,7 +92,7 @@ def item(owner: Any, key: Any, site: Site) -> Any:
         except KeyError:
             return Missing(site, owner, key)
     if isinstance(owner, Missing):
-        return owner
+        return owner.below(key)
     return _attr(owner, key, site) if isinstance(key, str) else Missing(site, owner, key)
 
 
@@ -105,7 +105,7 @@ def lenient_attr(owner: Any, name: str, site: Site) -> Any:
 def lenient_item(owner: Any, key: Any, site: Site) -> Any:
     """As `item`, for older flows: what is missing is empty."""
     if isinstance(key, Missing):
-        return Empty(site)
+        return key if isinstance(key, Unknown) else Empty(site)
     found = item(owner, key, site)
     return Empty(site) if type(found) is Missing else found
 
@@ -172,7 +172,7 @@ def call(meter: Meter, function: Any, site: Site, /, *args: Any, **kwargs: Any) 
 
 def _refuse_missing(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     for value in (*args, *kwargs.values()):
-        if type(value) is Missing:
+        if type(value) in (Missing, Unknown):
             value.refuse()
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from reactor.language.expressions.codegen import Code
 from reactor.language.expressions.limits import Meter, OverLimit, Refusal
+from reactor.language.expressions.missing import NeedsUnknown, unknown_of
 from reactor.language.expressions.references import Path, Reference
 from reactor.language.expressions.values import plain_text, to_json_value, truth
 from reactor.model.errors import PermanentError, ReactorError
@@ -108,6 +109,8 @@ class Expression:
             if type(value) not in _SCALARS:
                 value = to_json_value(value)
             return truth(value, legacy=True) if self.condition else value
+        except NeedsUnknown:
+            return unknown_of(self.source)
         except Refusal as refusal:
             raise self._failed(refusal, refusal) from None
         except ReactorError:

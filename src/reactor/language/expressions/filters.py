@@ -11,7 +11,7 @@ import msgspec
 from reactor.language.expressions import methods, operators
 from reactor.language.expressions.access import Group, each, item, iterate
 from reactor.language.expressions.limits import LIMITS, Meter, OverLimit, Refusal
-from reactor.language.expressions.missing import Empty, Missing, Site, kind_of
+from reactor.language.expressions.missing import Empty, Missing, Site, Unknown, kind_of
 from reactor.language.expressions.predicates import check
 from reactor.language.expressions.values import json_text, text, to_json_value, weigh
 
@@ -28,10 +28,11 @@ def apply(meter: Meter, name: str, value: Any, /, *args: Any, **kwargs: Any) -> 
     function = FILTERS.get(name)
     if function is None:
         raise Refusal(f"there is no filter `{name}`")
-    if type(value) is Missing and name not in LENIENT:
+    kind = type(value)
+    if (kind is Missing and name not in LENIENT) or kind is Unknown:
         value.refuse()
     for argument in (*args, *kwargs.values()):
-        if type(argument) is Missing:
+        if type(argument) in (Missing, Unknown):
             argument.refuse()
     meter.tick()
     try:

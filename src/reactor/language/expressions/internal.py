@@ -8,13 +8,13 @@ from typing import Any
 from reactor.language.expressions import extras, filters, operators, textfilters
 from reactor.language.expressions.access import Box, each, item
 from reactor.language.expressions.limits import Meter, Refusal
-from reactor.language.expressions.missing import Empty, Missing, Site, kind_of
+from reactor.language.expressions.missing import Empty, Missing, Site, Unknown, kind_of
 from reactor.language.expressions.values import text, to_json_value
 
 
 def _pairs(meter: Meter, value: Any) -> list[tuple[Any, Any]]:
     """What Go's `range` goes over: positions and items, or sorted keys and values."""
-    if value is None or isinstance(value, Missing):
+    if _absent(value):
         return []
     if isinstance(value, Mapping):
         meter.spend(80 * len(value))
@@ -39,6 +39,8 @@ def _order(compare: Callable[[Meter, Any, Any], Any]) -> Callable[[Meter, Any, A
 
 
 def _absent(value: Any) -> bool:
+    if isinstance(value, Unknown):
+        value.refuse()
     return value is None or isinstance(value, Missing)
 
 
@@ -51,7 +53,7 @@ def _index(_meter: Meter, value: Any, *keys: Any) -> Any:
     for key in keys:
         value = item(value, key, site) if not _absent(key) else Empty(site)
         if isinstance(value, Missing):
-            return Empty(site)
+            return value if isinstance(value, Unknown) else Empty(site)
     return value
 
 

@@ -7,12 +7,15 @@ use raises, and the message says what is missing, where, and what is there inste
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from reactor.language.expressions.limits import Refusal
 
 _SHOWN = 10
+_WHOLE = re.compile(r"\s*\{\{-?\s*((?:(?!\}\}).)*?)\s*-?\}\}\s*", re.DOTALL)
+_PART = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 
 
 class Site:
@@ -45,6 +48,10 @@ class Missing:
             Refusal: always.
         """
         raise Refusal(describe(self), self.site.offset)
+
+    def below(self, name: Any) -> Missing:
+        """What is looked up in it."""
+        return self
 
     if not TYPE_CHECKING:  # to a type checker it is a value like any other
         __bool__ = __str__ = __iter__ = __len__ = __hash__ = __contains__ = refuse
@@ -93,6 +100,63 @@ class Empty(Missing):
 
     def __hash__(self) -> int:
         return hash("")
+
+
+MARK = "\ue0ff"
+"""Stands in texts that hold something unknown, so that they can be told from others; nobody is shown it."""
+
+
+class NeedsUnknown(Refusal):
+    """An expression does more with an unknown value than look into it or put it into a text."""
+
+    kind = "unknown"
+
+
+class Unknown(Missing):
+    """What only a real run would know, as the output of a step that a dry run does not do.
+
+    It may be looked into, be part of lists and maps, and stand in texts. An expression that does anything else with it
+    is unknown itself; what then is to be decided by that can only be refused.
+    """
+
+    __slots__ = ("label", "text")
+
+    def __init__(self, label: str, text: str | None = None) -> None:
+        """`label`: the path or expression; `text`: a text that holds unknown parts."""
+        super().__init__(Site("", label, 0), None, None)
+        self.label = label
+        self.text = f"<{label}>" if text is None else text.replace(MARK, "")
+        """For people."""
+
+    def below(self, name: Any) -> Unknown:
+        """Unknown too, under its own path."""
+        return Unknown(f"{self.label}[{name}]" if isinstance(name, int) else f"{self.label}.{name}")
+
+    def refuse(self, *_: Any, **__: Any) -> NoReturn:
+        """Say what is unknown.
+
+        Raises:
+            NeedsUnknown: always.
+        """
+        raise NeedsUnknown(f"`{self.label}` is known only when the flow really runs")
+
+    def __str__(self) -> str:
+        return MARK + self.text
+
+    def __repr__(self) -> str:
+        return f"Unknown({self.label!r})"
+
+    if not TYPE_CHECKING:
+        __bool__ = __iter__ = __len__ = __hash__ = __contains__ = refuse
+        __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = refuse
+
+
+def unknown_of(source: str) -> Unknown:
+    """The value of an expression or text that cannot be known; its parts in `{{ }}` are shown in `< >`."""
+    whole = _WHOLE.fullmatch(source)
+    if whole or "{{" not in source:
+        return Unknown(whole[1] if whole else source.strip())
+    return Unknown(source, _PART.sub(r"<\1>", source))
 
 
 def describe(missing: Missing) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from reactor.language.expressions import operators
 from reactor.language.expressions.limits import Meter, Refusal
-from reactor.language.expressions.missing import Missing
+from reactor.language.expressions.missing import Missing, Unknown
 
 Predicate = Callable[..., Any]
 
@@ -21,10 +21,10 @@ def check(meter: Meter, name: Any, value: Any, /, *args: Any) -> Any:
     predicate = TESTS.get(name) if isinstance(name, str) else None
     if predicate is None:
         raise Refusal(f"there is no test `{name}`")
-    if name not in LENIENT and type(value) is Missing:
+    if (name not in LENIENT and type(value) is Missing) or type(value) is Unknown:
         value.refuse()
     for argument in args:
-        if type(argument) is Missing:
+        if type(argument) in (Missing, Unknown):
             argument.refuse()
     meter.tick()
     return predicate(meter, value, *args)

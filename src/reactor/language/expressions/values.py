@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from reactor.language.expressions.limits import LIMITS, Meter, OverLimit, Refusal
-from reactor.language.expressions.missing import Empty, Missing, kind_of
+from reactor.language.expressions.missing import Empty, Missing, Unknown, kind_of
 from reactor.model import durations
 
 FALSE_WORDS = frozenset({"", "false", "0", "no", "null", "<no value>"})
@@ -105,6 +105,8 @@ class _Walk:
     def _other(self, value: Any, depth: int) -> Any:
         if isinstance(value, Empty):
             return value.plain
+        if isinstance(value, Unknown):
+            return value
         if isinstance(value, Missing):
             value.refuse()
         if isinstance(value, Mapping):
@@ -180,8 +182,8 @@ def plain_text(value: Any) -> str:
         return str(value)
     if value is None:
         return "null"
-    if isinstance(value, Empty):
-        return ""
+    if isinstance(value, (Empty, Unknown)):
+        return str(value)
     plain = to_json_value(value)
     if isinstance(plain, str):
         return plain
@@ -196,7 +198,7 @@ def json_text(plain: Any) -> str:
         Refusal: a number or character that JSON cannot hold.
     """
     try:
-        encoded = msgspec.json.encode(plain)
+        encoded = msgspec.json.encode(plain, enc_hook=str)
     except (OverflowError, UnicodeEncodeError, msgspec.MsgspecError) as error:
         raise Refusal(f"it cannot be written as JSON: {error}") from None
     if len(encoded) > 4 * LIMITS.text:

@@ -17,6 +17,7 @@ COMMANDS = {
     "run": ("reactor.cli.run:run", "Run the server with the flows of a folder."),
     "execute": ("reactor.cli.execute:execute", "Run one flow, here and now."),
     "validate": ("reactor.cli.validate:validate", "Show all problems of flows, with fixes."),
+    "test": ("reactor.cli.test:test", "Run the flows' own tests; make tests from recorded runs."),
     "events": ("reactor.cli.events:events", "Send events, list and show them, take them in again."),
     "runs": ("reactor.cli.runs:runs", "List and show runs; cancel, pause, resume, retry, fork them."),
     "approvals": ("reactor.cli.approvals:approvals", "List what waits for people; approve and reject it."),
@@ -30,7 +31,6 @@ COMMANDS = {
     "version": ("reactor.cli.doctor:version", "Print the version."),
 }
 LATER = {
-    "test": "test flows",
     "simulate": "try a changed flow against recorded events",
     "new": "make a flow from a sentence",
     "templates": "ready flows",

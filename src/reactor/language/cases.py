@@ -28,7 +28,7 @@ from reactor.language.reading import Reader
 from reactor.language.source import Mapping, Node, Scalar, Sequence, Source
 from reactor.language.yaml_events import read
 from reactor.model.errors import InvalidError
-from reactor.model.flow import ApproveStep, Flow, ForEachStep, LoopStep, ParallelStep, all_steps
+from reactor.model.flow import ApproveStep, CallStep, Flow, ForEachStep, LoopStep, ParallelStep, all_steps
 from reactor.sdk import Catalog
 
 __all__ = [
@@ -148,6 +148,7 @@ class _Places:
         self.steps: dict[str, list[str]] = {}
         self.between: dict[str, list[str]] = {}
         self.approvals: list[str] = []
+        self.calls: dict[str, list[str]] = {}
         for path, step in all_steps(flow):
             _put(self.steps, path)
             if isinstance(step, (ForEachStep, LoopStep)):
@@ -157,12 +158,19 @@ class _Places:
                     _put(self.between, f"{path}.branches.{branch.name}")
             elif isinstance(step, ApproveStep):
                 self.approvals.append(path)
+            elif isinstance(step, CallStep):
+                _put(self.calls, path)
 
     def known(self, place: str, *, between: bool) -> bool:
         """Whether there is such a step (or, with `between`, such an iteration or branch)."""
         folded = _NUMBER.sub("[]", place)
         tails = [*self.steps.get(folded, ()), *(self.between.get(folded, ()) if between else ())]
         return any(re.fullmatch(re.escape(tail).replace(r"\[\]", r"\[\d*\]"), place) for tail in tails)
+
+    def called(self, place: str) -> bool:
+        """Whether it is in a flow that a step here calls (`pay.charge`); which steps that has is not known here."""
+        parts = place.split(".")
+        return any(_NUMBER.sub("[]", ".".join(parts[:end])) in self.calls for end in range(1, len(parts)))
 
     def meant(self, place: str) -> str | None:
         """The step that was probably meant."""
@@ -205,7 +213,7 @@ def _items(node: Node | None) -> Iterator[Node]:
 
 
 def _check_place(reader: Reader, node: Node, places: _Places, *, between: bool) -> bool:
-    if not isinstance(node, Scalar) or places.known(node.text, between=between):
+    if not isinstance(node, Scalar) or places.known(node.text, between=between) or places.called(node.text):
         return True
     meant = places.meant(node.text)
     known = tuple(dict.fromkeys(path for path, _ in all_steps(places.flow)))

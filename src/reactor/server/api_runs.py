@@ -124,10 +124,22 @@ async def logs(call: Call) -> Any:
     """What happened in a run, in order: steps that began, failed and ended, and what `log` steps said."""
     loaded, whole = await _whole(call)
     said = {step["path"] for step in whole["steps"] if str(step["action"]).startswith("log.")}
-    entries = [(e.started or e.at, e) for e in index(loaded.journal).values()]
-    ordered = sorted(entries, key=lambda pair: pair[0])
-    lines = [line for _, entry in ordered if (line := _line(entry, said)) is not None]
+    known = index(loaded.journal)
+    entries = [entry for key, entry in known.items() if not key.endswith("#attempt") and _is_told(entry, known)]
+    # Of attempts every one is told, not only the last, which is all that a resumed run has to know.
+    entries += [entry for entry in loaded.journal if entry.key.endswith("#attempt")]
+    ordered = sorted(entries, key=lambda entry: entry.started or entry.at)
+    lines = [line for entry in ordered if (line := _line(entry, said)) is not None]
     return {"items": lines, "next": None}
+
+
+def _is_told(entry: Entry, known: dict[str, Entry]) -> bool:
+    """Whether it says something new: a failure inside a step does where a handler has made good for it."""
+    path, _, what = entry.key.partition("#")
+    if what != "body":
+        return True
+    end = known.get(path)
+    return bool(path) and entry.error is not None and end is not None and end.error is None
 
 
 def _line(entry: Entry, said: set[str]) -> dict[str, Any] | None:
@@ -140,7 +152,11 @@ def _line(entry: Entry, said: set[str]) -> dict[str, Any] | None:
     if what == "cancel":
         return line | {"message": f"cancelled: {entry.value}"}
     if what == "attempt" and entry.error is not None:
-        return line | {"message": f"attempt {entry.attempt} failed ({entry.error.kind}): {entry.error.message}"}
+        message = f"attempt {entry.attempt} failed ({entry.error.kind}): {entry.error.message}"
+        return line | {"message": message, "fields": {"attempt": entry.attempt, "error": entry.error.view()}}
+    if what == "body" and entry.error is not None:
+        message = f"step {path} failed ({entry.error.kind}): {entry.error.message}; its on_error took over"
+        return line | {"message": message, "fields": {"attempt": entry.attempt, "error": entry.error.view()}}
     if what:
         return None
     subject = f"step {path}" if path else "the run"

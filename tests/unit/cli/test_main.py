@@ -60,7 +60,7 @@ def test_announced_commands_say_that_they_are_not_here_yet(name, capsys):
         (["events", "send", "x", "{id: 1}"], "is not JSON"),
         (["events", "send", "x", "@none.json"], "cannot be read"),
         (["execute", "none.yaml"], "none.yaml cannot be read"),
-        (["execute", "none.yaml", "--dry-run"], "not in this version yet"),
+        (["execute", "none.yaml", "--dry-run"], "none.yaml cannot be read"),
         (["run", "a", "--workflows", "b"], "give the folder of flows once"),
         (["run", "--port", "x"], "--port must be"),
         (["run", "--runtime", "temporal"], "not in this version"),

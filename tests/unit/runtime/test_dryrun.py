@@ -96,7 +96,7 @@ async def test_writes_are_planned_with_what_they_would_be_given(plan, made):
         ("{name: end, if: steps.read.output.x is defined, set: {a: 1}}", "if", "steps.read.output.x is defined"),
         ("{name: end, if: vars.text == 'a 1', set: {a: 1}}", "if", "vars.text == 'a 1'"),
         ("{name: end, if: vars.text, set: {a: 1}}", "if", "a <read.output.n>"),
-        ("{name: end, for_each: '{{steps.read.output.a}}', steps: [{name: s, set: {}}]}", "for_each", "read.output.a"),
+        ("{name: end, for_each: '{{ vars.text }}', steps: [{name: b, break: true}]}", "for_each", "a <read.output.n>"),
         ("{name: end, switch: [{if: vars.text == '', steps: [{name: s, set: {a: 1}}]}]}", "case", "vars.text == ''"),
     ],
 )

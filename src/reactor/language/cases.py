@@ -147,6 +147,7 @@ class _Places:
         self.flow = flow
         self.steps: dict[str, list[str]] = {}
         self.between: dict[str, list[str]] = {}
+        self.paths = tuple(path for path, _ in all_steps(flow))
         self.approvals: list[str] = []
         self.calls: dict[str, list[str]] = {}
         for path, step in all_steps(flow):
@@ -216,7 +217,7 @@ def _check_place(reader: Reader, node: Node, places: _Places, *, between: bool) 
     if not isinstance(node, Scalar) or places.known(node.text, between=between) or places.called(node.text):
         return True
     meant = places.meant(node.text)
-    known = tuple(dict.fromkeys(path for path, _ in all_steps(places.flow)))
+    known = places.paths
     hint = f"did you mean `{meant}`?" if meant else f"it has {listed(known)}"
     message = f"flow `{places.flow.name}` has no step `{shown(node.text)}`; {hint}"
     reader.report("unknown-step", message, node, suggestion=meant, fix=meant, allowed=known)

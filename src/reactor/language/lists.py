@@ -123,22 +123,20 @@ class Lists:
     def unique(self, named: list[Named], *, deep: bool = True) -> list[tuple[str, int]]:
         """(name, line) of every step of a list and (`deep`) of the blocks and cases in it; unnamed ones get a name."""
         flat = list(_flat(named)) if deep else [(step, ()) for step in named]
-        taken: dict[str, list[tuple[Named, _Cases]]] = {}
+        taken: dict[str, _Taken] = {}
         for step, cases in flat:
             if not step.name:
                 continue
-            same = next((other for other, its in taken.get(step.name, ()) if not _apart(cases, its)), None)
+            same = taken.setdefault(step.name, _Taken(step)).clash(step, cases)
             if same is not None:
                 line, _ = self.reader.source.place(same.node.start)
                 message = f"there is a step `{step.name}` in this list already (line {line}); give one another name"
                 self.reader.report("duplicate-name", message, step.node.get("name") or step.node)
-            else:
-                taken.setdefault(step.name, []).append((step, cases))
-        for step, cases in flat:
+        for step, _ in flat:
             if not step.name:
                 step.name = _free(_base(step), taken)
-                taken[step.name] = [(step, cases)]
-        return [(name, self.reader.source.place(steps[0][0].node.start)[0]) for name, steps in taken.items()]
+                taken[step.name] = _Taken(step)
+        return [(name, self.reader.source.place(its.first.node.start)[0]) for name, its in taken.items()]
 
     # --- verbs ---------------------------------------------------------------------------------------------------
 
@@ -292,9 +290,29 @@ def _flat(named: list[Named], cases: _Cases = ()) -> Iterator[tuple[Named, _Case
             yield from _flat(steps, (*cases, (id(one), number)))
 
 
-def _apart(one: _Cases, other: _Cases) -> bool:
-    """Whether two steps stand in different cases of one switch."""
-    return any(switch == its and number != number_ for switch, number in one for its, number_ in other)
+class _Taken:
+    """Where a name is taken: by one step, or in cases of one switch, by a step in each."""
+
+    __slots__ = ("cases", "first", "step", "switch")
+
+    def __init__(self, first: Named) -> None:
+        self.first = first
+        self.step: Named | None = None
+        self.switch: int | None = None
+        self.cases: dict[int, _Taken] = {}
+
+    def clash(self, step: Named, cases: _Cases) -> Named | None:
+        """The step that has the name already, unless they stand in different cases of one switch; else it is taken."""
+        at = self
+        for switch, number in cases:
+            if at.step is not None or at.switch not in (None, switch):
+                return at.first
+            at.switch = switch
+            at = at.cases.setdefault(number, _Taken(step))
+        if at.step is not None or at.switch is not None:
+            return at.first
+        at.step = step
+        return None
 
 
 def _may_end(named: Named) -> bool:

@@ -77,21 +77,22 @@ class StepNames:
         """What follows may read this step."""
         self._done[name] = self._later.pop(name, 0)
 
-    def aside(self, before: Iterable[str]) -> list[str]:
-        """Forget what has run since `before` (what one case of a switch did, for the next one), and name it."""
-        kept = set(before)
-        names = [name for name in self._done if name not in kept]
-        for name in names:
-            self._aside[name] = self._done.pop(name)
-        return names
+    def aside(self, count: int) -> list[str]:
+        """Forget what has run behind the first `count` (what one case of a switch did, for the next), and name it."""
+        names = []
+        while len(self._done) > count:
+            name, self._aside[name] = self._done.popitem()
+            names.append(name)
+        return names[::-1]
 
     def back(self, names: Iterable[str]) -> None:
         """Behind the switch it is all known: one of its cases may have run."""
         self._done.update((name, self._aside.pop(name, 0)) for name in names if name not in self._done)
 
-    def done(self) -> list[str]:
-        """Those of this list that have run."""
-        return list(self._done)
+    @property
+    def count(self) -> int:
+        """How many of this list have run."""
+        return len(self._done)
 
     def find(self, name: str) -> tuple[bool, int] | None:
         """(whether it has run, its line), from here outwards; None: there is no such step."""

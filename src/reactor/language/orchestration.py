@@ -322,7 +322,7 @@ def switch(lists: Lists, named: Named, scope: Scope, where: str) -> Own | None:
         reader.wrong(node, "switch", what)
         return None
     names = scope.steps or StepNames()
-    before, aside = names.done(), list[str]()
+    before, aside = names.count, list[str]()
     cases = []
     for number, item in enumerate(node.items):
         condition = _when(reader, item, scope, f"{where}.cases[{number}]", last=number == len(node.items) - 1)

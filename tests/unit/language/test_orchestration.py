@@ -339,6 +339,15 @@ def test_names_in_cases_are_those_of_the_list_around(told):
     assert told(HEAD + SWITCH + other) == ["8:28 duplicate-name"]
 
 
+def test_names_in_cases_of_cases(told):
+    inner = "{switch: [{if: event.id, steps: [{name: x, wait: 1s}]}, {else: [{name: x, wait: 1s}]}]}"
+    outer = "- {switch: [{if: event.id, steps: [%s]}, {else: [{name: x, wait: 1s}]}]}\n"
+    assert told(HEAD + outer % inner) == []
+    assert told(HEAD + outer % f"{inner}, {{name: x, wait: 1s}}") == ["3:132 duplicate-name"]
+    assert told(HEAD + outer % f"{{name: x, wait: 1s}}, {inner}") == ["3:97 duplicate-name", "3:128 duplicate-name"]
+    assert told(HEAD + outer % f"{inner}, {inner}") == ["3:165 duplicate-name", "3:196 duplicate-name"]
+
+
 def test_unnamed_steps_of_cases_get_names_of_their_own(steps):
     (step,) = steps("- {switch: [{if: event.id, steps: [{wait: 1s}]}, {else: [{wait: 2s}]}]}")
     assert paths([step]) == ["switch", "switch.cases[0].wait", "switch.cases[1].wait-2"]

@@ -11,6 +11,8 @@ from reactor.model import durations
 if TYPE_CHECKING:
     from reactor.connectors.schedule.timetable import Timetable
 
+SHORTEST = 100
+"""The shortest `every` and `after`, in milliseconds."""
 MOST = 1_000
 """The most missed ticks that `catch_up: {max}` makes up."""
 _SOME_TIME = 1_704_067_200_000  # 2024-01-01: any instant will do to ask whether something is ever due
@@ -37,6 +39,8 @@ class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """5 or 6 fields, `@daily` and the like, or `@every 5m`."""
     every: str | int | float | None = None
     """An interval, aligned to 1970-01-01T00:00Z."""
+    after: str | int | float | None = None
+    """A pause: the next run starts so long after the one before has ended; the first at once."""
     at: str | list[str] | None = None
     """One time or several; in `timezone` unless they have an offset."""
     timezone: str | None = None
@@ -73,8 +77,36 @@ class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         listed = [self.cron, self.every, self.at, self.timezone or default_zone, self.except_]
         return msgspec.json.encode(listed).decode()
 
+    def pause_ms(self) -> int:
+        """`after` in milliseconds.
+
+        Raises:
+            ValueError: it is not a duration, or too short.
+        """
+        pause = durations.parse(self.after)
+        if pause < SHORTEST:
+            raise ValueError(f"after: {self.after} is too short; the shortest is {durations.show(SHORTEST)}")
+        return pause
+
+    def _problems_of_pause(self) -> list[str]:
+        others = {"cron": None, "every": None, "at": None, "jitter": 0, "catch_up": "none", "overlap": "allow"}
+        found = [
+            f"{name}: does not go with `after`, which starts one run after another; take it out"
+            for name, default in others.items()
+            if getattr(self, name) != default
+        ]
+        if self.except_:
+            found.append("except: does not go with `after`; use `every`")
+        try:
+            self.pause_ms()
+        except ValueError as error:
+            found.append(str(error))
+        return found
+
     def problems(self) -> list[str]:
         """All that is wrong with it."""
+        if self.after is not None:
+            return self._problems_of_pause()
         found = []
         try:
             plan = self.plan("UTC")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from reactor.connectors.schedule.config import ScheduleConfig
+from reactor.connectors.schedule.config import SHORTEST, ScheduleConfig
 from reactor.connectors.schedule.cron import Cron
 from reactor.connectors.schedule.timetable import (
     AtRule,
@@ -18,9 +18,6 @@ from reactor.connectors.schedule.timetable import (
 from reactor.connectors.schedule.zone import load
 from reactor.model import durations
 
-SHORTEST = 100
-"""The shortest `every`, in milliseconds."""
-
 
 def plan(config: ScheduleConfig, default_zone: str) -> Timetable:
     """See `ScheduleConfig.plan`."""
@@ -33,7 +30,7 @@ def plan(config: ScheduleConfig, default_zone: str) -> Timetable:
 def _rule(config: ScheduleConfig, where: ZoneInfo) -> Rule:
     given = [name for name in ("cron", "every", "at") if getattr(config, name) is not None]
     if len(given) != 1:
-        raise ValueError(f"give one of cron, every and at, not {' and '.join(given) if given else 'none of them'}")
+        raise ValueError(f"give one of cron, every and at (or after), not {' and '.join(given) or 'none of them'}")
     if config.at is not None:
         times = [config.at] if isinstance(config.at, str) else config.at
         if not times:

@@ -11,7 +11,7 @@ from reactor.sdk import TriggerContext
 
 
 class ScheduleTrigger:
-    """Fires by the clock: cron lines (5 or 6 fields, `L W #`, names, `@daily`), `every` and `at`."""
+    """Fires by the clock: cron lines (5 or 6 fields, `L W #`, names, `@daily`), `every`, `after` and `at`."""
 
     kind: ClassVar[str] = "schedule"
     config: ClassVar[type[msgspec.Struct]] = ScheduleConfig
@@ -23,6 +23,11 @@ class ScheduleTrigger:
         return config.problems()
 
     async def run(self, ctx: TriggerContext) -> None:
-        from reactor.connectors.schedule.clockwork import Clockwork  # noqa: PLC0415 - paid by flows with schedules
+        if ctx.config.after is not None:
+            from reactor.connectors.schedule.pauses import Pauses  # noqa: PLC0415 - paid by flows with schedules
+
+            await Pauses(ctx, self.default_type).run()
+            return
+        from reactor.connectors.schedule.clockwork import Clockwork  # noqa: PLC0415
 
         await Clockwork(ctx, self.default_type).run()

@@ -281,3 +281,52 @@ def test_the_connector_is_cheap_to_import():
     subprocess.run([sys.executable, "-c", code], check=True)
     assert connector.triggers[0].check(connector.triggers[0].config(cron="@daily")) == []
     assert from_iso("2026-01-01T00:00Z") == START
+
+
+async def test_after_starts_one_run_after_another():
+    bench = make({"after": "10m"})
+    bench.hold = True
+    async with bench:
+        await bench.advance(HOUR)
+        assert fired(bench) == ["01-01T00:00"]
+        bench.runs.clear()
+        await bench.advance(9 * MINUTE)
+        assert len(bench.drafts) == 1
+        await bench.advance(2 * MINUTE)
+        assert fired(bench) == ["01-01T00:00", "01-01T01:10"]
+    assert bench.drafts[1].data["previous_ended_at"].startswith("2026-01-01T01:00")
+    later = bench.again()
+    later.runs = ["run_1"]
+    async with later:
+        await later.advance(HOUR)
+        assert later.drafts == []
+        later.runs.clear()
+        await later.advance(11 * MINUTE)
+        assert len(later.drafts) == 1
+
+
+async def test_after_goes_on_with_the_pause_it_was_in():
+    bench = make({"after": "1h"})
+    async with bench:
+        await bench.advance(20 * MINUTE)
+    assert len(bench.drafts) == 1
+    bench.virtual.instant += 10 * MINUTE
+    async with bench.again() as later:
+        await later.advance(29 * MINUTE)
+        assert later.drafts == []
+        await later.advance(2 * MINUTE)
+        assert fired(later) == ["01-01T01:00"]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"after": "10m", "every": "1m"}, "every: does not go with `after`"),
+        ({"after": "10m", "overlap": "skip"}, "overlap: does not go with `after`"),
+        ({"after": "10m", "except": ["2026-01-01"]}, "except: does not go with `after`"),
+        ({"after": "1ms"}, "after: 1ms is too short"),
+        ({"after": "soon"}, "is not a duration"),
+    ],
+)
+def test_what_does_not_go_with_after(config, message):
+    assert any(message in problem for problem in make(config).problems)

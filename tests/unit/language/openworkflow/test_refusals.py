@@ -17,7 +17,6 @@ NOT_SUPPORTED = [
     ("do: [{a: {listen: {to: {any: []}, read: raw}}}]", "`read: raw` is not supported"),
     ("do: [{a: {listen: {to: {any: [], until: {all: []}}}}}]", "`until: {all: …}` is not supported"),
     ("use: {extensions: [], catalogs: {}}\ndo: [{a: {set: {n: 1}}}]", "`use.extensions` is not supported"),
-    ("schedule: {after: PT1H}\ndo: [{a: {set: {n: 1}}}]", "`schedule.after` is not supported"),
     ("schedule: {on: {all: []}}\ndo: [{a: {set: {n: 1}}}]", "`schedule.on.all` is not supported"),
     ("evaluate: {language: js}\ndo: [{a: {set: {n: 1}}}]", "the expression language `js` is not supported"),
     ("evaluate: {mode: loose}\ndo: [{a: {set: {n: 1}}}]", "the mode `loose` is not supported"),

@@ -501,14 +501,15 @@ async def test_another_workflow():
 def test_the_flow_of_a_document():
     flow = flow_of(
         "input: {schema: {document: {type: object, required: [n]}}}\n"
-        "schedule: {cron: '0 0 * * *', every: {minutes: 5}, on: {any: [{with: {type: a.b, source: x}}]}}\n"
+        "schedule: {cron: '0 0 * * *', every: {minutes: 5}, after: PT1H, on: {any: [{with: {type: a.b, source: x}}]}}\n"
         "do: [{a: {set: {n: 1}}}]"
     )
     assert (flow.name, flow.labels) == ("probe", {"namespace": "test", "version": "0.1.0"})
     assert [(one.key, one.kind, one.config) for one in flow.triggers] == [
         ("probe/0", "schedule", {"cron": "0 0 * * *"}),
         ("probe/1", "schedule", {"every": "5m"}),
-        ("probe/2", "event", {"event": "a.b", "source": "x"}),
+        ("probe/2", "schedule", {"after": "1h"}),
+        ("probe/3", "event", {"event": "a.b", "source": "x"}),
     ]
     assert flow.inputs == {"type": "object", "required": ["n"]}
 

@@ -23,13 +23,11 @@ def read(reading: Reading, node: Node | None, flow: str) -> tuple[TriggerSpec, .
     found: list[dict[str, Any]] = []
     if "cron" in given:
         found += _clock(reading, {"cron": reading.literal(given.get("cron"), "schedule.cron") or ""}, given.get("cron"))
-    if "every" in given:
-        every = reading.delay(given.get("every"), "schedule.every", _NOWHERE)
-        config = {"every": durations.show(every) if isinstance(every, int) else ""}
-        found += _clock(reading, config, given.get("every"))
-    if "after" in given:
-        instead = "use `every`, and `await` or a last `wait` in the workflow itself where runs must not overlap"
-        reading.refuse("`schedule.after`", instead, given.keys["after"])
+    for name in ("every", "after"):
+        if name in given:
+            delay = reading.delay(given.get(name), f"schedule.{name}", _NOWHERE)
+            config = {name: durations.show(delay) if isinstance(delay, int) else ""}
+            found += _clock(reading, config, given.get(name))
     if "on" in given:
         found += _events(reading, given.entries["on"])
     how = reading.one_of(given.get("read"), "schedule.read", ("data", "envelope", "raw"))
@@ -99,7 +97,7 @@ def raw_input(node: Node | None) -> Thunk:
     """The workflow's raw input: what it was called or started with; the event, as a list, where events start it."""
     given = node if isinstance(node, MapNode) else MapNode(0, 0)
     how = str(given.entries["read"].plain) if "read" in given else "data"
-    on, clock = "on" in given, "cron" in given or "every" in given
+    on, clock = "on" in given, any(name in given for name in ("cron", "every", "after"))
 
     def raw(scope: Scope) -> Any:
         inputs, event = scope.get("inputs"), scope.get("event")

@@ -1,6 +1,6 @@
 """`schedule: {after: 5m}`: the next run starts so long after the one before has ended.
 
-Saved beside the events: `ended`, since when nothing runs; null while a run of this trigger does.
+Saved beside the events: `begun`, that there was a first start; `ended`, since when nothing runs, while nothing does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Pauses:
         self._ctx = ctx
         self._type = event_type
         try:
-            self._pause = ctx.config.pause_ms()
+            self._pause: int = ctx.config.pause_ms()
         except ValueError as error:
             raise TriggerLost(str(error)) from error
 
@@ -42,7 +42,7 @@ class Pauses:
         """Since when nothing runs, as it was saved; before the first run so long ago that it starts at once."""
         saved = self._ctx.saved()
         if not saved:
-            return self._ctx.clock.now() - self._pause
+            return int(self._ctx.clock.now()) - self._pause
         ended = saved.get("ended")
         return None if ended is None else from_iso(ended)
 
@@ -72,7 +72,7 @@ class Pauses:
         ctx, wait = self._ctx, BUSY_FIRST
         while True:
             try:
-                await ctx.emit(drafts, save={"ended": None if ended is None else to_iso(ended)})
+                await ctx.emit(drafts, save={"begun": True, "ended": None if ended is None else to_iso(ended)})
             except BusyError as error:
                 now = ctx.clock.now()
                 ctx.lagging("the door is busy; the start waits and is tried again")

@@ -69,6 +69,7 @@ WRONG = [
         "use: {functions: {f: {call: g}, g: {call: f}}}\ndo: [{a: {call: f}}]",
         "the function `f` calls itself and would never end",
     ),
+    ("use: {functions: {unused: {wait: soon}}}\ndo: [{a: {set: {n: 1}}}]", "`wait`: 'soon' is not a duration"),
     ("do: [{a: {set: just text}}]", "`set` is a map, or one `${ … }`"),
 ]
 
@@ -107,3 +108,8 @@ def test_a_text_with_an_expression_in_its_middle_is_a_warning():
 def test_an_envelope_that_is_read_as_data_is_a_warning():
     loaded = read("schedule: {on: {one: {with: {type: a}}}}\ndo: [{a: {set: '${ $workflow.input[0].data.x }'}}]")
     assert [problem.rule for problem in loaded.problems] == ["schedule-read"]
+
+
+def test_a_task_that_nothing_leads_to_is_a_warning():
+    loaded = read("do: [{a: {set: {n: 1}, then: c}}, {b: {set: {n: 2}}}, {c: {set: {n: 3}}}]")
+    assert [(problem.rule, problem.text) for problem in loaded.problems] == [("unreachable", "b")]

@@ -368,6 +368,13 @@ async def test_listen(to, inbox, wanted):
     assert played.output == wanted
 
 
+async def test_the_first_event_and_those_of_reactor_itself_are_not_listened_for():
+    first = event("a.b", 1, 1)
+    inbox = [first, event("reactor.approval.decided", 2, 2), event("a.b", 3, 3)]
+    text = "schedule: {on: {one: {with: {type: a.b}}}}\ndo: [{a: {listen: {to: {any: []}}}}]"
+    assert (await play(text, start=first, inbox=inbox)).output == [3]
+
+
 async def test_listen_reads_the_envelope_and_correlates():
     inbox = [
         event("order", {"id": 1}, 1, metadata={"room": "a"}),

@@ -239,6 +239,7 @@ def _function(compiler: Compiler, task: Task, name: str) -> Core:
         return Core(steps=())
     arguments = reading.value(task.node.get("with"), "with", task.env) if "with" in task.node else constant({})
     given = compiler.name(f"{task.name}-arguments", task.reference)
+    compiler.called.add(name)
     compiler.calling.append(name)
     try:
         key = _renamed(functions.keys[name], task)

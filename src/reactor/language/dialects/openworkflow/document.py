@@ -65,6 +65,7 @@ def read(source: Source, root: MapNode, catalog: Catalog) -> Read:
     if "do" not in root:
         reading.report("missing-key", "the workflow has no `do`; write its tasks below it", given.start)
     tasks = compiler.tasks(root.get("do"), "do", begin, Place(env=env), "/do")
+    _check_functions(compiler, env)
     fields: dict[str, Any] = {
         "name": name or "workflow",
         "description": _description(given),
@@ -141,6 +142,16 @@ def _use(reading: Reading, node: Node | None) -> dict[str, MapNode]:
             reading.secrets[text] = item
     groups = ("authentications", "errors", "functions", "retries", "timeouts")
     return {name: reading.map(given.get(name), f"use.{name}") for name in groups}
+
+
+def _check_functions(compiler: TaskCompiler, env: Env) -> None:
+    """Functions that nobody calls have to be right as well."""
+    functions = compiler.use["functions"]
+    for name, node in functions.entries.items():
+        if name not in compiler.called:
+            compiler.single(
+                functions.keys[name], node, lambda _scope: None, Place(env=env, nested=True), "/use/functions"
+            )
 
 
 # --- data --------------------------------------------------------------------------------------------------------

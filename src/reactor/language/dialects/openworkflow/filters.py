@@ -20,6 +20,8 @@ from reactor.model.clock import from_iso, to_iso
 _TYPE = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _META = re.compile(r"[\\^$*+?{}\[\]|()]")
 _SECONDS = 0.1
+_RESERVED = "reactor."
+"""Events of Reactor itself, which are nobody else's business."""
 EVENT = "received"
 """Under this name the scope holds the event that is looked at."""
 
@@ -149,11 +151,19 @@ def _correlate(reading: Reading, place: Env, node: Node | None, what: str) -> di
 
 
 def accepting(filters: list[Wanted], correlated: Thunk | None) -> Thunk:
-    """Whether the event under `received` is one; without filters every event is."""
+    """Whether the event under `received` is one; without filters every event is.
+
+    The event that the run began with is its input already.
+    """
 
     def accept(scope: Scope) -> bool:
+        event, first = scope[EVENT], scope.get("event")
+        if str(event.get("type")).startswith(_RESERVED):
+            return False
+        if isinstance(first, dict) and first.get("id") == event.get("id"):
+            return False
         known = correlated(scope) if correlated is not None else None
-        return not filters or any(one.takes(scope, scope[EVENT], known) for one in filters)
+        return not filters or any(one.takes(scope, event, known) for one in filters)
 
     return accept
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from reactor.language.expressions import jq
-from reactor.language.expressions.limits import LIMITS, ExpressionSyntaxError, Refusal
+from reactor.language.expressions.limits import LIMITS, ExpressionSyntaxError, OverLimit, Refusal
 from reactor.language.expressions.values import json_text, to_json_value
 
 Scope = Mapping[str, Any]
@@ -77,6 +77,8 @@ class Program:
     def _check(self, given: Mapping[str, Thunk]) -> None:
         try:
             wrong = jq.check(self._full)
+        except OverLimit:
+            return  # The machine is busy; when it runs, jq says what is wrong.
         except Refusal as refusal:
             raise ExpressionSyntaxError(refusal.message) from None
         if wrong is None:

@@ -82,6 +82,8 @@ class Compiler(Protocol):
     """Entries of `use`, each a map of names."""
     calling: list[str]
     """Functions that are being made."""
+    called: set[str]
+    """Functions that are called."""
 
     def tasks(self, node: Node | None, what: str, base: Thunk, place: Place, reference: str) -> Tasks:
         """A list of tasks."""

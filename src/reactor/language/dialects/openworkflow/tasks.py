@@ -70,6 +70,7 @@ class TaskCompiler:
         self.references: dict[str, str] = {}
         self.calls: list[Call] = []
         self.calling: list[str] = []
+        self.called: set[str] = set()
 
     def name(self, wanted: str, reference: str) -> str:
         """The name of one more step of a task."""
@@ -119,6 +120,7 @@ class TaskCompiler:
     def _list(self, entries: list[_Entry], base: Thunk, place: Place) -> Tasks:
         for at, entry in enumerate(entries):
             entry.edges = self._edges(entries, at)
+        self._warn_of_unreachable(entries)
         directives: dict[int, Thunk] = {}
         index = {entry.key.text: at for at, entry in enumerate(entries)}
 
@@ -128,6 +130,17 @@ class TaskCompiler:
         route = Route([entry.name for entry in entries], [entry.edges for entry in entries], goto)
         making = _Making(self, entries, route, directives)
         return making.looping(base, place) if route.looping else making.straight(base, place, lambda _scope: 0)
+
+    def _warn_of_unreachable(self, entries: list[_Entry]) -> None:
+        found, waiting = {0}, [0]
+        while waiting:
+            new = entries[waiting.pop()].edges - found
+            found |= new
+            waiting += new
+        for at, entry in enumerate(entries):
+            if at not in found:
+                message = f"the task `{entry.key.text}` is never reached: nothing before it leads to it"
+                self.reading.warn("unreachable", message, entry.key)
 
     def _edges(self, entries: list[_Entry], at: int) -> frozenset[int]:
         """The tasks that one may lead to."""

@@ -112,9 +112,11 @@ class TaskCompiler:
             message = f"a task does one thing, `{key.text}` has {listed(kinds)}; make them tasks of their own"
             self.reading.report("several-kinds", message, node.keys[kinds[1]])
             return None
-        meant = next((near for name in node.keys if (near := closest(name, _MAKERS)) and name not in _COMMON), None)
+        own = [name for name in node.keys if name not in _COMMON]
+        meant, at = next(((near, node.keys[name]) for name in own if (near := closest(name, _MAKERS))), (None, key))
         hint = f"did you mean `{meant}`?" if meant else f"give it one of {listed(_MAKERS)}"
-        self.reading.report("no-kind", f"the task `{shown(key.text)}` does nothing; {hint}", key)
+        message = f"the task `{shown(key.text)}` does nothing; {hint}"
+        self.reading.report("no-kind", message, at, allowed=tuple(_MAKERS), suggestion=meant, fix=meant)
         return None
 
     def _list(self, entries: list[_Entry], base: Thunk, place: Place) -> Tasks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from reactor.language.inputs import check_inputs
 from reactor.model.clock import SystemEntropy
 from reactor.model.errors import StoreBusyError
 from reactor.model.event import Event, EventDraft
+from reactor.model.ids import first_at
 from reactor.model.states import TriggerState
 from reactor.plugins import discovery
 from reactor.stores.port import Acceptance, Batch, Committed, EventFilter
@@ -400,3 +402,35 @@ steps: [{return: event.data.by}]
         await it.send("go", 1, 2, 3)
         (data,) = await it.told(1)
         assert (data["by"], data["count"]) == ("bad", 3)
+
+
+async def test_a_clock_that_is_set_back_over_a_restart_loses_nothing(tmp_path: Path) -> None:
+    clock = StillClock()
+    async with rig(tmp_path, BRUTE, clock=clock) as it:
+        await it.armed()
+        await it.send("login.failed", {"user": "ann", "code": 401})
+        await it.quiet()
+        # It has looked at all there was an hour later, when nothing had come any more; then the clock was mended.
+        later = first_at(clock.now() + 3_600_000)
+        await it.store.commit(Batch(saved=[("brute/0", "cursor", str(later).encode())]))
+    async with rig(tmp_path, BRUTE, clock=clock) as it:
+        await it.armed()
+        await it.send("login.failed", *[{"user": "ann", "code": 401}] * 2)
+        assert [data["count"] for data in await it.told(1)] == [3]
+
+
+@pytest.mark.parametrize("most", [10 << 20, 2_000])
+async def test_a_match_is_told_whatever_its_events_hold(tmp_path: Path, most: int) -> None:
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    hard = ["\ud800", deep, float("nan"), 2**70, "x" * 1_500]
+    async with rig(tmp_path, BRUTE.replace("at_least: 3", "at_least: 5"), event_data=most) as it:
+        await it.armed()
+        for value in hard:
+            raw = json.dumps({"user": "ann", "code": 401, "value": value}).encode().replace(b"NaN", b"null")
+            await it.send("login.failed", json.loads(raw), raw=raw)
+        (data,) = await it.told(1)
+        assert (data["by"], data["count"]) == ("ann", 5)
+        assert it.status("brute/0").state is TriggerState.ARMED
+        assert len(data["events"]) == (5 if most > 10_000 else 0) or "cut" in data["events"][0]

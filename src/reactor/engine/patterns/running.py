@@ -26,4 +26,4 @@ class Patterns:
         """Follow one pattern until cancelled (`Triggers.runners`)."""
         executor = self._executor
         pattern = Pattern(ctx.config, spec, self._env)
-        await Watch(ctx, pattern, self._feed, executor.limits.causes).run()
+        await Watch(ctx, pattern, self._feed, executor.limits).run()

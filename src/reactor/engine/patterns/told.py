@@ -42,32 +42,48 @@ def shown(matches: Sequence[Match]) -> list[int]:
     return sorted({key for each in matches for key in each.events[-VIEWS:]})
 
 
-def draft(pattern: Pattern, trigger: str, found: Match, events: Mapping[int, Event]) -> EventDraft:
-    """The event. Its id is made of the last event, which belongs to no other match of this pattern."""
+def draft(pattern: Pattern, trigger: str, found: Match, events: Mapping[int, Event], most: int) -> EventDraft:
+    """The event. Its id is made of the last event, which belongs to no other match of this pattern.
+
+    `most`: bytes of data that the door takes. What was found has to come through it whatever the events hold.
+    """
     last = events.get(found.events[-1])
     by = msgspec.json.decode(found.key)
     last_id = ids.to_text("evt", found.events[-1])
+    data = {
+        "pattern": pattern.kind,
+        "by": by,
+        "count": len(found.events),
+        "first_at": to_iso(ids.instant_of(found.events[0])),
+        "last_at": to_iso(ids.instant_of(found.events[-1])),
+        "events": _views([events[key] for key in found.events[-VIEWS:] if key in events], min(VIEW_BYTES, most // 2)),
+    }
+    raw = _encoded(data)
+    if raw is None or len(raw) > most:
+        data["events"] = []
+        raw = encode(data)
     return EventDraft(
         type=TYPE,
         source=f"reactor/triggers/{trigger}",
         id=f"{trigger}/{pattern.digest}/{last_id}",
         subject=by if isinstance(by, str) else None,
         time=found.at,
-        data={
-            "pattern": pattern.kind,
-            "by": by,
-            "count": len(found.events),
-            "first_at": to_iso(ids.instant_of(found.events[0])),
-            "last_at": to_iso(ids.instant_of(found.events[-1])),
-            "events": _views([events[key] for key in found.events[-VIEWS:] if key in events]),
-        },
+        data=data,
+        raw=raw,
         causes=(*last.causes, last.id) if last is not None else (last_id,),
     )
 
 
-def _views(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """The newest keep their data as long as there is room."""
-    room = VIEW_BYTES
+def _encoded(value: Any) -> bytes | None:
+    """JSON; None where there is none: too deep, or numbers and texts that only together have no form."""
+    try:
+        return encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _views(events: Sequence[Event], room: int) -> list[dict[str, Any]]:
+    """The newest keep their data as long as there is room, in bytes."""
     views: list[dict[str, Any]] = []
     for event in reversed(events):
         view: dict[str, Any] = {
@@ -77,6 +93,8 @@ def _views(events: Sequence[Event]) -> list[dict[str, Any]]:
             "subject": event.subject,
             "time": to_iso(event.time),
         }
-        room -= len(event.raw if event.raw is not None else encode(event.data)) + len(encode(event.metadata))
-        views.append({**view, "data": event.data, "metadata": event.metadata} if room >= 0 else {**view, "cut": True})
+        whole = _encoded((event.data, event.metadata))
+        room -= len(whole or b"")
+        fits = whole is not None and room >= 0
+        views.append({**view, "data": event.data, "metadata": event.metadata} if fits else {**view, "cut": True})
     return views[::-1]

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from reactor.engine.limits import Limits
 from reactor.engine.patterns import told
 from reactor.engine.patterns.cache import Cache
 from reactor.engine.patterns.feed import Feed, Follower
@@ -74,14 +75,13 @@ class Context(Protocol):
 class Watch:
     """See the module."""
 
-    def __init__(self, ctx: Context, pattern: Pattern, feed: Feed, causes: int) -> None:
-        """`causes`: the longest chain of events that led to one another."""
+    def __init__(self, ctx: Context, pattern: Pattern, feed: Feed, limits: Limits) -> None:
         self._ctx = ctx
         self._pattern = pattern
         self._matcher = pattern.matcher
         self._feed = feed
         self._log: EventLog = feed.log
-        self._causes = causes
+        self._limits = limits
         self._owner = owner_of(ctx.key, pattern.digest)
         self._cache = Cache()
         self._cursor = 0
@@ -107,7 +107,8 @@ class Watch:
         saved = self._ctx.saved()
         cursor = saved.get("cursor")
         if isinstance(cursor, int) and saved.get("pattern") == self._pattern.digest:
-            self._cursor = self._saved = cursor
+            # Cursors may be above every event. If the clock was set back since, what comes now may be below them.
+            self._cursor = self._saved = min(cursor, self._feed.now())
             self._due = await self._first_due()
             return
         await self._commit([], {}, self._feed.now())
@@ -208,8 +209,8 @@ class Watch:
             events.update((event.key, event) for event in await self._log.read(missing))
         drafts = []
         for match in matches:
-            draft = told.draft(self._pattern, self._ctx.key, match, events)
-            if len(draft.causes) > self._causes:
+            draft = told.draft(self._pattern, self._ctx.key, match, events, self._limits.event_data)
+            if len(draft.causes) > self._limits.causes:
                 text = f"{len(draft.causes)} events led to one another; the chain stops here: {draft.causes[-3:]}"
                 self._ctx.errors(1, text)
             else:

@@ -60,6 +60,8 @@ class _Fork:
         self._ended: dict[str, Entry] = {}
         """Outcomes by branch, in the order of the ends."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._begun: set[str] = set()
+        """Branches that were walked in this life of the run."""
 
     def _key(self, name: str) -> str:
         return f"{self._path}.branches.{name}"
@@ -68,12 +70,11 @@ class _Fork:
 
     async def run(self) -> Decision:
         """Run the branches until the join is decided; then cancel and undo the losers."""
-        it = self._it
-        known = it.durable.recall(self._path + "#join")
+        known = self._it.durable.recall(self._path + "#join")
         self._restore()
         try:
             decision = await self._decided(known)
-            await self._drop_losers(decision, begun_before=known is not None and it.resumed)
+            await self._drop_losers(decision)
         finally:
             # What is still to be undone is undone with what is around, if that comes to be.
             for branch in self._step.branches:
@@ -120,6 +121,7 @@ class _Fork:
             if len(self._tasks) >= most:
                 return
             if branch.name not in self._ended and branch.name not in self._tasks:
+                self._begun.add(branch.name)
                 self._tasks[branch.name] = asyncio.ensure_future(self._branch(branch))
 
     async def _branch(self, branch: Branch) -> None:
@@ -207,7 +209,7 @@ class _Fork:
 
     # --- losers --------------------------------------------------------------------------------------------------
 
-    async def _drop_losers(self, decision: Decision, *, begun_before: bool) -> None:
+    async def _drop_losers(self, decision: Decision) -> None:
         """Undo what they have completed, newest first, and record that they are cancelled."""
         it, undos = self._it, list[Undo]()
         losers = [b for b in self._step.branches if b.name not in decision.done]
@@ -217,7 +219,7 @@ class _Fork:
             if known is not None and known.status == CANCELLED:
                 self._ended[branch.name] = known
                 continue
-            if begun_before and known is None:
+            if it.resumed and known is None and branch.name not in self._begun and timeouts.was_begun(it.durable, key):
                 await self._settle(branch)
             undos += frame.undos
             frame.undos.clear()
@@ -231,14 +233,12 @@ class _Fork:
                 it.durable.record(self._ended[branch.name])
 
     async def _settle(self, branch: Branch) -> None:
-        """A loser that was cancelled before a crash: let it unwind to its end, or find what it had completed."""
+        """A loser that was cancelled before a crash unwinds to its end."""
         it, key, frame = self._it, self._key(branch.name), self._frames[branch.name]
-        if timeouts.is_unwinding(it.durable, key):
-            await timeouts.settle(it.body(branch.steps, key + ".", frame))
-            if it.durable.evicting:
-                raise asyncio.CancelledError
-        else:
-            restoring.collect(it, branch.steps, key + ".", frame)
+        frame.dead = True
+        await timeouts.settle(it.body(branch.steps, key + ".", frame))
+        if it.durable.evicting:
+            raise asyncio.CancelledError
 
     # --- what is seen --------------------------------------------------------------------------------------------
 

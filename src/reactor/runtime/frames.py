@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -25,27 +26,46 @@ class Undo(msgspec.Struct):
 class Frame:
     """One scope of names: the run's own list, or that of a handler, branch or iteration."""
 
-    __slots__ = ("scope", "steps", "undos")
+    __slots__ = ("dead", "scope", "steps", "undos")
 
     def __init__(self, scope: dict[str, Any], outer: Steps | None = None, undos: list[Undo] | None = None) -> None:
         self.steps = Steps(outer)
         self.scope = scope
         self.undos: list[Undo] = [] if undos is None else undos
         """What has completed here, and in the frames inside that share this list."""
+        self.dead = False
+        """What is walked here was cancelled before a crash: it unwinds, and no step is done in it any more."""
         scope["steps"] = self.steps
 
     def inner(self, **extra: Any) -> Frame:
         """A frame for a handler or an iteration: it sees everything here, what it adds is not seen outside."""
+        frame = Frame({**self.scope, **extra}, self.steps, self.undos)
+        frame.dead = self.dead
+        return frame
+
+    def last(self, **extra: Any) -> Frame:
+        """A frame for what is done even so: `finally`, `undo`."""
         return Frame({**self.scope, **extra}, self.steps, self.undos)
+
+    def alive(self) -> None:
+        """Go on only where something may still be done.
+
+        Raises:
+            asyncio.CancelledError: the frame is dead.
+        """
+        if self.dead:
+            raise asyncio.CancelledError
 
     def branch(self) -> Frame:
         """A frame whose completed steps are undone apart from those here, until `keep` takes them over."""
-        return Frame({**self.scope}, self.steps, [])
+        frame = Frame({**self.scope}, self.steps, [])
+        frame.dead = self.dead
+        return frame
 
     def attempt(self) -> Frame:
         """The same names, with a list of its own of what to undo: one attempt of a step that may be made again."""
         same = Frame.__new__(Frame)
-        same.steps, same.scope, same.undos = self.steps, self.scope, []
+        same.steps, same.scope, same.undos, same.dead = self.steps, self.scope, [], self.dead
         return same
 
     def keep(self, undos: list[Undo]) -> None:

@@ -21,14 +21,21 @@ from reactor.model.clock import Instant
 from reactor.model.errors import ErrorInfo, PermanentError, StepError
 from reactor.model.flow import (
     ActionStep,
+    ApproveStep,
+    BlockStep,
     BreakStep,
     Delay,
     Expr,
     Flow,
+    ForEachStep,
+    LoopStep,
     Number,
+    ParallelStep,
     ReturnStep,
     SetStep,
     Step,
+    SwitchStep,
+    WaitForStep,
     all_steps,
 )
 from reactor.model.journal import Entry
@@ -46,6 +53,7 @@ COMPLETED, FAILED, SKIPPED, CANCELLED = (
     StepStatus.SKIPPED.value,
     StepStatus.CANCELLED.value,
 )
+_HOLDERS = (BlockStep, ParallelStep, ForEachStep, LoopStep, SwitchStep, WaitForStep, ApproveStep)
 _BEGUN = ("#started", "#body", "#attempt", "#timer", "#child", "#case", "#asked")
 """Marks of a step that has begun: its conditions are not asked a second time."""
 
@@ -153,22 +161,27 @@ class Interpreter:
     async def _walked(self) -> Any:
         if self.flow.vars is not None and self.durable.recall("#set") is None:
             kinds.set_vars(self, "", self.evaluate(self.flow.vars, self.root, "", "vars"))
-        walk = self.body(self.flow.steps, "", self.root)
         if self.flow.timeout is None:
-            output = await walk
+            output = await self.body(self.flow.steps, "", self.root)
         else:
-            known = self.durable.recall("#timeout") if self.resumed else None
-            over = known is not None and known.status == timeouts.OVER
-            until = int(known.value) if known else self._set_timeout(self.flow.timeout)
-            output = await timeouts.limited(self.durable, walk, "", until, "the run", over=over)
+            output = await self._in_time(self.flow.timeout)
         if self.flow.outputs is not None:
             output = self.evaluate(self.flow.outputs, self.root, "", "outputs")
         return output
 
-    def _set_timeout(self, limit: Delay) -> Instant:
-        until = self.durable.now() + self.delay(limit, self.root, "", "timeout")
-        self.durable.record(Entry("#timeout", self.durable.now(), value=until))
-        return until
+    async def _in_time(self, limit: Delay) -> Any:
+        known = self.durable.recall("#timeout") if self.resumed else None
+        if known is not None and known.status == timeouts.OVER:
+            frame = self.root.attempt()
+            frame.dead = True
+            try:
+                await timeouts.unwound(self.durable, self.body(self.flow.steps, "", frame), "", "the run")
+            finally:
+                self.root.keep(frame.undos)
+        until = int(known.value) if known else self.durable.now() + self.delay(limit, self.root, "", "timeout")
+        if known is None:
+            self.durable.record(Entry("#timeout", self.durable.now(), value=until))
+        return await timeouts.limited(self.durable, self.body(self.flow.steps, "", self.root), "", until, "the run")
 
     async def _failed(self, error: ErrorInfo) -> RunEnd:
         """Undo, then `on_failure`."""
@@ -307,7 +320,7 @@ class Interpreter:
         """`finally` runs whatever happened, also when the run is being cancelled; not when it merely leaves memory."""
         if step.finally_:
             error = entry.error.view() if entry.error is not None else None
-            await self.steps(step.finally_, path + ".finally.", frame.inner(error=error))
+            await self.steps(step.finally_, path + ".finally.", frame.last(error=error))
 
     def _reshaped(self, step: Step, path: str, frame: Frame, entry: Entry) -> Entry:
         assert step.output is not None  # noqa: S101 - asked by the caller
@@ -387,6 +400,8 @@ class Interpreter:
 
     async def _perform(self, step: Step, path: str, frame: Frame, started: Instant) -> Entry:
         kind = type(step)
+        if frame.dead and not self._is_inside(step, path):
+            raise asyncio.CancelledError
         if kind is SetStep:
             return kinds.set_(self, step, path, frame, started)  # type: ignore[arg-type]
         if kind is ActionStep:
@@ -394,6 +409,10 @@ class Interpreter:
         if step.retry is None and step.timeout is None and step.deadline is None:
             return await KINDS[kind](self, step, path, frame, started)
         return await retrying.perform(self, step, path, frame, started)
+
+    def _is_inside(self, step: Step, path: str) -> bool:
+        """Whether a step holds others, and had been entered: then it is these that unwind."""
+        return isinstance(step, _HOLDERS) and any(self.durable.recall(path + mark) is not None for mark in _BEGUN)
 
     async def kind(self, step: Step, path: str, frame: Frame, started: Instant) -> Entry:
         """What the step's kind does, once and without limits."""
@@ -439,7 +458,7 @@ class Interpreter:
         if "secrets" not in expr.names:
             if "approval" in expr.names:
                 return self.evaluate(expr, people.with_links(self, frame), path, "with"), self.secrets.used()
-            hidden = self.secrets.hidden and not expr.names.isdisjoint(_HOLDERS)
+            hidden = self.secrets.hidden and not expr.names.isdisjoint(_PLACES)
             return self.evaluate(expr, frame, path, "with"), self.secrets.used() if hidden else ()
         if "approval" in expr.names:
             frame = people.with_links(self, frame)
@@ -447,7 +466,7 @@ class Interpreter:
         return value, self.secrets.used()
 
 
-_HOLDERS = ("steps", "vars", "item", "output")
+_PLACES = ("steps", "vars", "item", "output")
 """Names behind which an output that is secret can stand."""
 
 

@@ -109,10 +109,14 @@ async def wait_for(it: Interpreter, step: WaitForStep, path: str, frame: Frame, 
         return step.accept is None or truth(it.evaluate(step.accept, frame, path, "accept", received=event))
 
     if late is None:
+        frame.alive()
         until = _limit(it, step, path, frame, begun)
         what = f"an event {step.event!r}" + (f" with {step.accept.source}" if step.accept is not None else "")
         wanted = Wanted(type=step.event, source=step.source, accept=accept, what=what)
         event = await it.durable.receive(path, wanted, until)
+        while event is not None and event["id"] in taken:
+            # The same step in another branch or iteration was told of it in the same moment.
+            event = await it.durable.receive(path, wanted, until)
         if event is not None:
             taken.add(event["id"])
             it.durable.record(Entry(path + "#event", it.durable.now(), value={"id": event["id"]}))

@@ -186,8 +186,8 @@ class _Workers:
         for number, item in enumerate(self._items):
             key = self._key(number)
             frame = frame_of(self._step, self._frame, item, self._first + number)
-            known = self._it.durable.recall(key)
-            if known is None and timeouts.is_unwinding(self._it.durable, key):
+            if self._it.durable.recall(key) is None and timeouts.was_begun(self._it.durable, key):
+                frame.dead = True
                 await timeouts.settle(iteration(self._it, self._step, key, frame))
                 if self._it.durable.evicting:
                     raise asyncio.CancelledError
@@ -254,6 +254,7 @@ async def _goes_on(it: Interpreter, step: LoopStep, path: str, frame: Frame, num
     key = f"{path}[{number}]"
     if it.resumed and it.durable.recall(key + "#started") is not None:
         return True
+    frame.alive()
     frame.scope["index"] = number if step.while_ is not None else max(number - 1, 0)
     if step.while_ is not None:
         if not truth(it.evaluate(step.while_, frame, key, "while")):

@@ -60,6 +60,7 @@ async def approve(it: Interpreter, step: ApproveStep, path: str, frame: Frame, s
             return Entry(path, it.durable.now(), COMPLETED, decision, None, 1, begun)
         due = asked.escalations[asked.escalated] if asked.escalated < len(asked.escalations) else None
         until = asked.until if due is None or (asked.until is not None and asked.until <= due) else due
+        frame.alive()
         if await approvals.next(asked, until):
             continue
         if until == due and until != asked.until:

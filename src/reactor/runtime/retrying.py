@@ -42,6 +42,7 @@ class Series(msgspec.Struct):
             self.end = self.started + self.it.delay(self.step.deadline, self.frame, self.path, "deadline")
         last = self.it.durable.recall(self.path + "#attempt") if self.it.resumed else None
         if last is not None:
+            self.frame.alive()
             await self.it.durable.sleep(self.path, int(last.value))
             self.attempt = last.attempt + 1
 
@@ -154,13 +155,16 @@ def _error_of(failed: Failure | StepError, path: str) -> ErrorInfo:
 
 async def _once(series: Series, frame: Frame) -> Any:
     it, step, path = series.it, series.step, series.path
+    what = f"step {path!r}"
+    known = it.durable.recall(path + "#timeout") if it.resumed else None
+    if known is not None and known.status == timeouts.OVER:
+        frame.dead = True
+        return await timeouts.unwound(it.durable, it.kind(step, path, frame, series.started), path, what)
     limit = series.limit()
     work = it.kind(step, path, frame, series.started)
     if limit is None:
         return await work
-    known = it.durable.recall(path + "#timeout") if it.resumed else None
     until = int(known.value) if known else it.durable.now() + limit
     if known is None:
         it.durable.record(Entry(path + "#timeout", it.durable.now(), value=until))
-    over = known is not None and known.status == timeouts.OVER
-    return await timeouts.limited(it.durable, work, path, until, f"step {path!r}", over=over)
+    return await timeouts.limited(it.durable, work, path, until, what)

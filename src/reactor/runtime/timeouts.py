@@ -11,7 +11,6 @@ from typing import Any
 from reactor.model.clock import Instant
 from reactor.model.errors import ErrorInfo
 from reactor.model.journal import Entry
-from reactor.model.states import StepStatus
 from reactor.runtime.durable import Durable
 from reactor.runtime.signals import Failure
 
@@ -19,25 +18,14 @@ OVER = "over"
 """Status of `PATH#timeout` once the time is up."""
 
 
-async def limited(
-    durable: Durable, work: Coroutine[Any, Any, Any], path: str, until: Instant, what: str, *, over: bool
-) -> Any:
+async def limited(durable: Durable, work: Coroutine[Any, Any, Any], path: str, until: Instant, what: str) -> Any:
     """The result of the work, unless it takes longer: then it is cancelled and waited for, its `finally` steps
     included.
-
-    `over`: the journal says that the time was up before a crash. Work that was unwinding then goes on unwinding and
-    is not cancelled a second time among its `finally` steps.
 
     Raises:
         Failure: kind `timeout`, or what the work fails with.
     """
     task = asyncio.ensure_future(work)
-    error = ErrorInfo("timeout", f"{what} took longer than its timeout", path or None)
-    if over and _unwinding(durable, path):
-        await settle(task)
-        if durable.evicting:
-            raise asyncio.CancelledError
-        raise Failure(error)
     timer = asyncio.ensure_future(durable.sleep(path + "#timeout", until))
     try:
         await asyncio.wait([task, timer], return_when=asyncio.FIRST_COMPLETED)
@@ -46,24 +34,31 @@ async def limited(
         timer.result()
         durable.record(Entry(path + "#timeout", durable.now(), OVER, until))
         await stop(task)
-        raise Failure(error)
+        raise Failure(_over(path, what))
     finally:
         await stop(task)
         await stop(timer)
 
 
-def _unwinding(durable: Durable, path: str) -> bool:
-    """Whether something below was cancelled after the time was up (a join cancels its losers at any time)."""
-    below = (path + ".", path + "[") if path else ""
-    known = durable.known()
-    up = max((n for n, e in enumerate(known) if e.key == path + "#timeout" and e.status == OVER), default=len(known))
-    return any(e.status == StepStatus.CANCELLED and e.key and e.key.startswith(below) for e in known[up:])
+async def unwound(durable: Durable, work: Coroutine[Any, Any, Any], path: str, what: str) -> Any:
+    """As `limited`, where the journal says that the time was up before a crash: the work, in a dead frame, unwinds.
+
+    Raises:
+        Failure: kind `timeout`.
+    """
+    await settle(work)
+    if durable.evicting:
+        raise asyncio.CancelledError
+    raise Failure(_over(path, what))
 
 
-def is_unwinding(durable: Durable, path: str) -> bool:
-    """Whether something below a loser was being cancelled when the process died."""
-    below = (path + ".", path + "[")
-    return any(e.status == StepStatus.CANCELLED and e.key.startswith(below) for e in durable.known())
+def _over(path: str, what: str) -> ErrorInfo:
+    return ErrorInfo("timeout", f"{what} took longer than its timeout", path or None)
+
+
+def was_begun(durable: Durable, path: str) -> bool:
+    """Whether the journal knew of any step in this branch or iteration."""
+    return any(e.key.startswith(path + ".") and durable.recall(e.key) is not None for e in durable.known())
 
 
 async def settle(work: Awaitable[Any]) -> None:

@@ -32,7 +32,7 @@ async def undo(it: Interpreter, undos: list[Undo], error: ErrorInfo | None) -> l
     """
     failed: list[ErrorInfo] = []
     for one in sorted(undos, key=lambda u: u.order, reverse=True):
-        frame = one.frame.inner(error=error.view() if error is not None else None, output=one.output)
+        frame = one.frame.last(error=error.view() if error is not None else None, output=one.output)
         try:
             await it.steps((_patient(one.step),), one.path + ".", frame)
         except Failure as failure:

@@ -346,4 +346,6 @@ def _joined(first: Batch | None, second: Batch | None) -> Batch:
         whole.journal.extend(second.journal)
         whole.saved.extend(second.saved)
         whole.states.extend(second.states)
+        whole.gone.extend(second.gone)
+        whole.verdicts.extend(second.verdicts)
     return whole

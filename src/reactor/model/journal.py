@@ -28,6 +28,7 @@ suffix for what else is recorded of it:
 | `PATH#draw.S0`… | what `now()`, `uuid()`, `random()` gave in its slot S (`if`, `with`, `output` …)|
 | `` (empty) | the outcome of the whole run|
 | `#inputs` | the inputs of the run|
+| `#batch.KEY` | `value` is the key of one more event that `batch` put into the run|
 | `#cancel` | somebody asked to cancel it|
 
 Later entries of a key replace earlier ones; an entry with status `reset` makes its key unknown again, and all below
@@ -150,6 +151,18 @@ class EventWait(msgspec.Struct, frozen=True, array_like=True):
     """Key of the event up to which it has seen all."""
 
 
+class Controlled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What flow control knows of a run. It is kept with the run's record: slots and rates are derived from records alone."""
+
+    keys: dict[str, str] = {}
+    """Control (`concurrency`, `throttle` …) → its key as JSON text; a control without a key is not here."""
+    priority: float = 0
+    stage: str = ""
+    """Where it stands: empty (not asked yet), `batch`, `debounce`, `hold`, `queue`, or `in` (it passed)."""
+    error: str = ""
+    """Why a key could not be evaluated: the run fails with this."""
+
+
 class Run(msgspec.Struct, kw_only=True):
     """The slim record of a run that lists show. Inputs and output are in the journal."""
 
@@ -174,6 +187,8 @@ class Run(msgspec.Struct, kw_only=True):
     detached: bool = False
     """Called with `wait: false`: it is not cancelled with its parent, and its end does not wake it."""
     error: ErrorInfo | None = None
+    control: Controlled | None = None
+    """None: nothing has to be asked before it starts."""
     owner: int = 0
     """The instance that holds its lease; 0 is nobody."""
     epoch: int = 0

@@ -53,8 +53,22 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     """One a run (or empty for none at all)."""
 
 
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an event started no run of its own of a flow, as it was decided. One for each event and flow."""
+
+    event_key: int
+    flow: str
+    at: Instant
+    rule: str
+    """`dedupe`, `rate_limit`, `batch`, `debounce`, `singleton`."""
+    reason: str
+    """A sentence with the values that decided."""
+    run_key: int | None = None
+    """The run that it went into, or that stood in its way."""
+
+
 class Batch(msgspec.Struct, kw_only=True):
-    """What one transaction writes. Order inside: claims, events, runs, journal, saved, states."""
+    """What one transaction writes. Order inside: claims, events, runs, journal, saved, states, gone, verdicts."""
 
     accepted: list[Acceptance] = msgspec.field(default_factory=list)
     runs: dict[int, Run] = msgspec.field(default_factory=dict)
@@ -67,6 +81,10 @@ class Batch(msgspec.Struct, kw_only=True):
     """(trigger key, name, JSON) to keep; None removes."""
     states: list[KeyState] = msgspec.field(default_factory=list)
     """States of keys to keep or to remove, in this order."""
+    gone: list[int] = msgspec.field(default_factory=list)
+    """Keys of runs to remove. They are stored, were never started and have no journal."""
+    verdicts: list[Verdict] = msgspec.field(default_factory=list)
+    """To keep, in place of an earlier one of the same event and flow."""
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -163,7 +181,7 @@ class Store(Protocol):
 
     async def purge(self, before: Instant, limit: int) -> int:
         """Remove up to `limit` finished runs older than `before` with their journals, then events of that age
-        without runs, claims that are over and blobs that nothing names. How many rows went; 0: nothing more to do.
+        without runs (their own, or one that a verdict names), claims that are over and blobs that nothing names. How many rows went; 0: nothing more to do.
         """
         ...
 
@@ -238,6 +256,10 @@ class History(Protocol):
 
     async def read(self, keys: Sequence[int]) -> list[Event]:
         """These events with their data, in the order of the keys; missing ones are left out."""
+        ...
+
+    async def verdicts(self, event_key: int) -> list[Verdict]:
+        """What was decided of an event, by flow."""
         ...
 
     async def counts(self) -> dict[str, int]:

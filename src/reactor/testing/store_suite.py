@@ -21,12 +21,13 @@ import msgspec
 
 from reactor.model.errors import ErrorInfo
 from reactor.model.event import Event
-from reactor.model.journal import Entry, Run
+from reactor.model.journal import Controlled, Entry, Run
 from reactor.model.states import RunStatus
 from reactor.stores.port import Acceptance, Batch, Committed, EventFilter, EventRow, FlowVersion, RunFilter
 from reactor.testing.store_kit import BLOB_LIMIT, HARD_DATA, HARD_TEXTS, Opened, same, segment
 from reactor.testing.store_log import LogSuite
 from reactor.testing.store_lookback import LookBackSuite
+from reactor.testing.store_verdicts import VerdictSuite
 
 
 class CommitSuite:
@@ -46,6 +47,7 @@ class CommitSuite:
             wake_at=3,
             waiting_for="step cool-down sleeps",
             error=ErrorInfo("http.503", "gone", "charge", {"a": 1}, False, 5),
+            control=Controlled(keys={"concurrency": '"lone\\ud800"'}, priority=1.5, stage="queue", error="no"),
         )
         entries = [Entry("a#started", 5), Entry("a", 6, "completed", {"x": [1]}, None, 2, 5, {"in": 1})]
         done = await opened.accept(Acceptance(event=event, runs=(run,)), journal=[(run.key, segment(*entries))])
@@ -463,5 +465,5 @@ class PurgeSuite:
         same(await opened.store.event(new.key), new)
 
 
-class StoreSuite(CommitSuite, ClaimSuite, ListSuite, LookBackSuite, PurgeSuite, LogSuite):
+class StoreSuite(CommitSuite, ClaimSuite, VerdictSuite, ListSuite, LookBackSuite, PurgeSuite, LogSuite):
     """All of it, for an adapter that is `Store`, `History` and `EventLog`."""

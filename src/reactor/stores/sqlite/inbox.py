@@ -111,6 +111,11 @@ class Cargo:
             self._add((5, from_text(trigger), from_text(name), value))
         for state in batch.states:
             self.values += (7, state.owner, state.key, state.due, state.value, *_NONE_11)
+        for key in batch.gone:
+            self._add((8, key))
+        for verdict in batch.verdicts:
+            more = encode_json((verdict.at, verdict.rule, verdict.reason))
+            self._add((9, verdict.event_key, from_text(verdict.flow), verdict.run_key, more))
 
     def _accept(self, acceptance: Acceptance, newest: dict[int, Run]) -> None:
         event = acceptance.event

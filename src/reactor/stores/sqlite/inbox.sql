@@ -68,3 +68,14 @@ END;
 CREATE TEMP TRIGGER inbox_no_key_state INSTEAD OF INSERT ON inbox WHEN NEW.kind = 7 AND NEW.d IS NULL BEGIN
     DELETE FROM key_states WHERE owner = NEW.a AND key = NEW.b;
 END;
+
+-- a run that never started goes away (key): it has no journal
+CREATE TEMP TRIGGER inbox_gone INSTEAD OF INSERT ON inbox WHEN NEW.kind = 8 BEGIN
+    DELETE FROM runs WHERE key = NEW.a;
+END;
+
+-- a verdict (event, flow, run, JSON)
+CREATE TEMP TRIGGER inbox_verdict INSTEAD OF INSERT ON inbox WHEN NEW.kind = 9 BEGIN
+    INSERT INTO verdicts (event_key, flow, run_key, more) VALUES (NEW.a, NEW.b, NEW.c, NEW.d)
+    ON CONFLICT (event_key, flow) DO UPDATE SET run_key = excluded.run_key, more = excluded.more;
+END;

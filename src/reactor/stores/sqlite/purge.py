@@ -26,6 +26,7 @@ def purge_rows(connection: sqlite3.Connection, blobs: Blobs, before: Instant, li
     if gone < limit:
         connection.execute(queries.DOOM_EVENTS, {"below": values["below"], "limit": limit - gone})
         names += _names(connection, queries.DOOMED_EVENT_BLOBS)
+        connection.execute(queries.DROP_VERDICTS)
         gone += connection.execute(queries.DROP_EVENTS).rowcount
         connection.execute(queries.DOOMED_CLEAR)
     connection.execute("COMMIT")

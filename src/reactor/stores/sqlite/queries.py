@@ -107,6 +107,7 @@ STATES_DUE = _joined(
     ORDER BY due LIMIT :limit""",
 )
 
+VERDICTS = "SELECT flow, run_key, more FROM verdicts WHERE event_key = ? ORDER BY flow"
 SAVED = "SELECT name, value FROM saved WHERE trigger_key = ?"
 ORIGINS = "SELECT id, flow, trigger_key FROM origins"
 
@@ -147,12 +148,15 @@ DOOM_RUNS = """INSERT INTO doomed SELECT key FROM runs AS r NOT INDEXED
 # Called only when no run is left to doom, so few runs below are read.
 DOOM_EVENTS = f"""INSERT INTO doomed SELECT key FROM events NOT INDEXED WHERE key < :below AND key NOT IN (
     SELECT event_key FROM runs NOT INDEXED WHERE key < :below + {LATE} AND event_key IS NOT NULL
-    UNION ALL SELECT event_key FROM runs INDEXED BY runs_late WHERE key - event_key NOT BETWEEN 0 AND {LATE})
+    UNION ALL SELECT event_key FROM runs INDEXED BY runs_late WHERE key - event_key NOT BETWEEN 0 AND {LATE}
+    UNION ALL SELECT event_key FROM verdicts v WHERE event_key < :below
+        AND EXISTS (SELECT 1 FROM runs r WHERE r.key = v.run_key))
  ORDER BY key LIMIT :limit"""  # noqa: S608 - a constant
 DOOMED_JOURNAL_BLOBS = "SELECT DISTINCT blob FROM journal WHERE run IN (SELECT key FROM doomed) AND blob IS NOT NULL"
 DOOMED_EVENT_BLOBS = "SELECT DISTINCT blob FROM events WHERE key IN (SELECT key FROM doomed) AND blob IS NOT NULL"
 DROP_JOURNALS = "DELETE FROM journal WHERE run IN (SELECT key FROM doomed)"
 DROP_RUNS = "DELETE FROM runs WHERE key IN (SELECT key FROM doomed)"
+DROP_VERDICTS = "DELETE FROM verdicts WHERE event_key IN (SELECT key FROM doomed)"
 DROP_EVENTS = "DELETE FROM events WHERE key IN (SELECT key FROM doomed)"
 CLAIMS_OVER = """SELECT key FROM claims WHERE key > ? AND until <= ? ORDER BY key LIMIT ?"""
 # One step of the index for each owner, and only what is over of each.

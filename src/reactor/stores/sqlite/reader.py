@@ -16,7 +16,7 @@ from reactor.model.ids import first_at, from_text
 from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.stores.blobs import Blobs
-from reactor.stores.port import EventFilter, EventRow, FlowVersion, KeyState, Loaded, RunFilter
+from reactor.stores.port import EventFilter, EventRow, FlowVersion, KeyState, Loaded, RunFilter, Verdict
 from reactor.stores.sqlite import queries, rows, schema
 from reactor.stores.sqlite.inbox import Origins
 from reactor.stores.sqlite.thread import ConnectionThread
@@ -247,6 +247,14 @@ class Reader:
 
         return self.call(ask)
 
+    def verdicts(self, event_key: int) -> asyncio.Future[list[Verdict]]:
+        """What was decided of an event."""
+
+        def ask(connection: sqlite3.Connection) -> list[Verdict]:
+            return [_to_verdict(event_key, row) for row in connection.execute(queries.VERDICTS, (event_key,))]
+
+        return self.call(ask)
+
     def due(self, before: Instant, after: tuple[Instant, int], limit: int) -> asyncio.Future[list[tuple[Instant, int]]]:
         """Waiting runs whose time has come."""
         values = {"before": before, "at": after[0], "key": after[1], "limit": max(limit, 0)}
@@ -336,6 +344,11 @@ def _window(since: Instant | None, until: Instant | None, below: int | None, lim
         "below": end if below is None else min(end, below),
         "limit": max(limit, 0),
     }
+
+
+def _to_verdict(event_key: int, row: tuple[bytes, int | None, bytes]) -> Verdict:
+    at, rule, reason = rows.decode_any(row[2])
+    return Verdict(event_key=event_key, flow=rows.to_text(row[0]), at=at, rule=rule, reason=reason, run_key=row[1])
 
 
 def _to_version(row: tuple[Any, ...]) -> FlowVersion:

@@ -11,7 +11,7 @@ import msgspec
 from reactor.model.clock import Instant
 from reactor.model.errors import ErrorInfo
 from reactor.model.event import Event
-from reactor.model.journal import Entry, EventWait, Run
+from reactor.model.journal import Controlled, Entry, EventWait, Run
 from reactor.model.states import RunStatus
 from reactor.stores.port import EventRow
 
@@ -41,6 +41,7 @@ class RunMore(msgspec.Struct, frozen=True, omit_defaults=True):
     error: ErrorInfo | None = None
     waits: tuple[EventWait, ...] = ()
     detached: bool = False
+    control: Controlled | None = None
 
 
 class EventMore(msgspec.Struct, frozen=True, array_like=True):
@@ -181,9 +182,18 @@ def _odd_columns(event: Event, claim: bytes | None, data: bytes, external: int) 
 def run_columns(run: Run, origin: int, gate: int | None, claim: bytes | None) -> tuple[Any, ...]:
     """A row of kind 3 of the inbox (16 values)."""
     more = None
-    if run.error is not None or run.waiting_for or run.parent_path or run.forked_from is not None or run.waits:
+    if (
+        run.control is not None
+        or run.error is not None
+        or run.waiting_for
+        or run.parent_path
+        or run.forked_from is not None
+        or run.waits
+    ):
         more = encode_json(
-            RunMore(run.parent_path, run.forked_from, run.waiting_for, clipped(run.error), run.waits, run.detached)
+            RunMore(
+                run.parent_path, run.forked_from, run.waiting_for, clipped(run.error), run.waits, run.detached, run.control
+            )
         )
     return (3, run.key, origin, run.version, CODES[run.status], run.event_key, run.parent_key, run.created_at,
             run.started_at, run.finished_at, run.wake_at, run.owner, run.epoch, more, gate, claim)  # fmt: skip
@@ -211,7 +221,7 @@ def to_run(row: RunRow, flow: str, trigger: str) -> Run:
         trigger=trigger, parent_key=row.parent_key, parent_path=more.parent_path, forked_from=more.forked_from,
         created_at=row.created_at, started_at=row.started_at, finished_at=row.finished_at, wake_at=row.wake_at,
         waiting_for=more.waiting_for, waits=more.waits, detached=more.detached, error=more.error,
-        owner=row.owner, epoch=row.epoch,
+        control=more.control, owner=row.owner, epoch=row.epoch,
     )  # fmt: skip
 
 

@@ -14,7 +14,17 @@ from reactor.model.event import Event
 from reactor.model.journal import Run
 from reactor.model.states import RunStatus
 from reactor.stores.blobs import Blobs
-from reactor.stores.port import Batch, Committed, EventFilter, EventRow, FlowVersion, KeyState, Loaded, RunFilter
+from reactor.stores.port import (
+    Batch,
+    Committed,
+    EventFilter,
+    EventRow,
+    FlowVersion,
+    KeyState,
+    Loaded,
+    RunFilter,
+    Verdict,
+)
 from reactor.stores.sqlite import purge, queries, rows, schema
 from reactor.stores.sqlite.faults import translated
 from reactor.stores.sqlite.inbox import Cargo, Origins
@@ -206,6 +216,9 @@ class SqliteStore:
 
     async def states_due(self, owner: int, before: Instant, limit: int) -> list[KeyState]:
         return await self._read.states_due(owner, before, limit)
+
+    async def verdicts(self, event_key: int) -> list[Verdict]:
+        return await self._read.verdicts(event_key)
 
     async def counts(self) -> dict[str, int]:
         """See `History.counts`. All numbers are exact; about 20 ms for a million runs and as many events."""

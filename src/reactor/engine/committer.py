@@ -334,7 +334,9 @@ def _unheard(done: asyncio.Future[Committed]) -> None:
 
 
 def _runs(batch: Batch | None) -> AbstractSet[int]:
-    return batch.runs.keys() if batch is not None else frozenset()
+    if batch is None:
+        return frozenset()
+    return batch.runs.keys() | set(batch.gone) if batch.gone else batch.runs.keys()
 
 
 def _joined(first: Batch | None, second: Batch | None) -> Batch:

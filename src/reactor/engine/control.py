@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
 from reactor.engine.executor import Executor
+from reactor.engine.flowcontrol.collecting import BATCH
 from reactor.engine.retaking import before, resets
 from reactor.model import ids
 from reactor.model.errors import ConflictError, InvalidError, NotFoundError
@@ -14,16 +17,22 @@ from reactor.model.event import JSON, Event
 from reactor.model.flow import Flow
 from reactor.model.journal import RESET, Entry, Run, index
 from reactor.model.states import RunStatus
-from reactor.stores.port import Acceptance, Batch, Loaded
+from reactor.stores.port import Acceptance, Batch, History, Loaded, RunFilter
 
 _encode = msgspec.json.encode
+
+
+def is_held(run: Run) -> bool:
+    """Whether a paused run waits because of `hold`."""
+    return run.control is not None and run.control.stage == "hold" and run.started_at is None
 
 
 class Control:
     """Commands on runs, in whatever state they are."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, history: History) -> None:
         self._executor = executor
+        self._history = history
 
     async def _load(self, key: int) -> Loaded:
         """The run as stored, with everything it has recorded in memory so far.
@@ -52,14 +61,43 @@ class Control:
                 live.cancel(reason)
                 await self._executor.committer.barrier(live)
             else:
-                run = (await self._load(key)).run
-                self._unfinished(run)
-                run.status, run.wake_at = RunStatus.RUNNING, None
-                await self._write(run, [Entry("#cancel", self._executor.clock.now(), value=reason)])
+                async with self._out_of_the_gates(key):
+                    run = (await self._load(key)).run
+                    self._unfinished(run)
+                    run.status, run.wake_at = RunStatus.RUNNING, None
+                    await self._write(run, [Entry("#cancel", self._executor.clock.now(), value=reason)])
                 self._executor.wake([key])
         for child in await self._executor.store.children(key):
             if not child.status.finished and not child.detached:
                 await self.cancel(child.key, f"its parent was cancelled: {reason}")
+
+    @asynccontextmanager
+    async def _out_of_the_gates(self, key: int) -> AsyncIterator[None]:
+        """A run that waits for its turn waits no more; it does again if the command fails."""
+        inside = self._executor.flow_control.inside(key)
+        self._executor.flow_control.withdraw(key)
+        try:
+            yield
+        except BaseException:
+            if inside:
+                self._executor.wake([key])
+            raise
+
+    async def release(self, flow: str) -> int:
+        """Let all runs of a flow go that `hold` has held; how many there were.
+
+        Raises:
+            NotFoundError: there is no such flow.
+        """
+        self._executor.book.get(flow)
+        below, held = None, []
+        while page := await self._history.runs(RunFilter(flow=flow, status=(RunStatus.PAUSED,), below=below)):
+            held += [run.key for run in page if is_held(run)]
+            below = page[-1].key
+        for key in reversed(held):
+            with suppress(NotFoundError, ConflictError):
+                await self.resume(key)
+        return len(held)
 
     async def pause(self, key: int) -> None:
         """Let a run stop at its next border, and leave memory there until it is resumed.
@@ -72,12 +110,13 @@ class Control:
                 live.ask_pause()
                 await self._executor.committer.barrier(live)
                 return
-            run = (await self._load(key)).run
-            self._unfinished(run)
-            if run.status is RunStatus.PAUSED:
-                raise ConflictError(f"run {ids.to_text('run', key)} is paused already")
-            run.status, run.waiting_for = RunStatus.PAUSED, "paused by hand"
-            await self._write(run, [])
+            async with self._out_of_the_gates(key):
+                run = (await self._load(key)).run
+                self._unfinished(run)
+                if run.status is RunStatus.PAUSED:
+                    raise ConflictError(f"run {ids.to_text('run', key)} is paused already")
+                run.status, run.waiting_for = RunStatus.PAUSED, "paused by hand"
+                await self._write(run, [])
 
     async def resume(self, key: int) -> None:
         """Let a paused run go on; a step that had failed for good starts a new series of attempts.
@@ -132,11 +171,14 @@ class Control:
         flow = self._version(loaded.run, latest=latest)
         kept = loaded.journal if step is None else before(loaded.journal, step)
         if step is None:
-            kept = [entry for entry in loaded.journal if entry.key == "#inputs"]
+            kept = [entry for entry in loaded.journal if entry.key == "#inputs" or entry.key.startswith(BATCH)]
         elif data is not msgspec.UNSET:
             raise InvalidError("new data can be given only when the run starts from its beginning")
         event, accepted = loaded.event, []
-        record = executor.new_run(flow, event.key if event else None, loaded.run.trigger, forked_from=key)
+        inputs = next((entry.value for entry in kept if entry.key == "#inputs"), None)
+        control = executor.flow_control.new(flow, event, inputs, asked=True)
+        event_key = event.key if event else None
+        record = executor.new_run(flow, event_key, loaded.run.trigger, forked_from=key, control=control)
         if data is not msgspec.UNSET and event is not None:
             event = self._with_data(event, data)
             record.event_key = event.key
@@ -147,10 +189,7 @@ class Control:
             journal=[(record.key, _encode(kept))] if kept else [],
         )
         await self._commit(batch)
-        if executor.has_room():
-            executor.start(record, event, flow, kept)
-        else:
-            executor.wake([record.key])
+        executor.begin(record, event, flow, kept)
         return ids.to_text("run", record.key)
 
     def _version(self, run: Run, *, latest: bool) -> Flow:

@@ -14,6 +14,7 @@ from reactor.engine.changes import Changes
 from reactor.engine.control import Control
 from reactor.engine.executor import Executor
 from reactor.engine.explain import Explain
+from reactor.engine.flowcontrol.rebuild import rebuild
 from reactor.engine.flows import CheckInputs, Compile, FlowBook
 from reactor.engine.intake import Intake
 from reactor.engine.limits import Limits
@@ -107,7 +108,8 @@ class Engine:
         )
         self.intake = Intake(self.executor, parts.history)
         self.approvals = Approvals(self.executor, self.intake)
-        self.control = Control(self.executor)
+        self.control = Control(self.executor, parts.history)
+        self.executor.flow_control.cancel = self.control.cancel
         self.explain = Explain(self.executor, parts.history)
         self.triggers = Triggers(self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel)
         if parts.log is not None:
@@ -126,6 +128,7 @@ class Engine:
     async def start(self) -> None:
         """Take up what was under way, and let triggers listen."""
         self.started_at = self.clock.now()
+        await rebuild(self.executor.flow_control, self.book, self.store, self.history, self.clock.now())
         recovered = await self.executor.recover()
         if recovered:
             _log.info("taking up %d runs that were under way", recovered)
@@ -135,7 +138,7 @@ class Engine:
         for name, flow in self.book.current.items():
             if self.book.enabled.get(name, True):
                 self.triggers.changed(name, flow)
-        self.book.on_change.append(self.triggers.changed)
+        self.book.on_change += [self.executor.flow_control.changed, self.triggers.changed]
         await self.triggers.settled(_ARMING)
         self.ready = True
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +14,21 @@ from reactor.engine.borders import Borders
 from reactor.engine.changes import Changes
 from reactor.engine.endings import Endings
 from reactor.engine.ends import Ends
+from reactor.engine.flowcontrol.collecting import BATCH
+from reactor.engine.flowcontrol.gates import FlowControl
 from reactor.engine.flows import FlowBook
 from reactor.engine.limits import Limits
 from reactor.engine.live import CALLS, LiveRun
 from reactor.engine.memory import Memory
 from reactor.engine.sealing import Derive, Seals
 from reactor.engine.states import States
+from reactor.engine.texts import encode
 from reactor.engine.waits import Waits
 from reactor.engine.written import Written
 from reactor.language.dialects.gotemplate import legacy_event_view
 from reactor.model import failpoints, ids
 from reactor.model.clock import Clock, Entropy, to_iso
-from reactor.model.errors import ErrorInfo, ReactorError, StoreError
+from reactor.model.errors import ErrorInfo, PermanentError, ReactorError, StoreError
 from reactor.model.event import Event
 from reactor.model.flow import Flow
 from reactor.model.journal import Entry, FlowCall, Run
@@ -74,6 +78,7 @@ class Executor(Memory):
         self._env = env
         self._secret = secret
         self.ends = Ends()
+        self.flow_control = FlowControl(self)
         self.endings = Endings(self)
         self.seals = Seals(derive)
         self.waits = Waits(self)
@@ -85,21 +90,48 @@ class Executor(Memory):
     # --- starting ------------------------------------------------------------------------------------------------
 
     def new_run(self, flow: Flow, event_key: int | None, trigger: str, **more: Any) -> Run:
-        """The record of a run that is to start now."""
+        """The record of a run that is to start now; with `control`, when flow control lets it."""
         now = self.clock.now()
+        controlled = more.get("control") is not None
         return Run(
             key=self.ids.next(),
             flow=flow.name,
             version=flow.version,
-            status=RunStatus.RUNNING,
+            status=RunStatus.PENDING if controlled else RunStatus.RUNNING,
             event_key=event_key,
             trigger=trigger,
             created_at=now,
-            started_at=now,
+            started_at=None if controlled else now,
             owner=self.instance,
             epoch=1,
             **more,
         )
+
+    def begin(self, record: Run, event: Event | None, flow: Flow, journal: list[Entry] | None = None) -> None:
+        """Let a run go that is on disk and that nothing can drop: now, or as soon as it may."""
+        if record.control is None:
+            self.launch(record, event, flow, journal)
+        elif record.control.error:
+            self.fail(record, event, ErrorInfo("expression", record.control.error, retryable=False))
+        else:
+            self.flow_control.begin(record, lambda: self.launch(record, event, flow, journal))
+
+    def launch(self, record: Run, event: Event | None, flow: Flow, journal: list[Entry] | None = None) -> None:
+        """Bring a run that is on disk into memory, as soon as there is room."""
+        if not self.has_room() or any(entry.key.startswith(BATCH) for entry in journal or ()):
+            self.wake([record.key])
+            return
+        live = self.start(record, event, flow, journal)
+        if record.status is RunStatus.PENDING:
+            live.status(RunStatus.RUNNING, started_at=self.clock.now())
+
+    def fail(self, record: Run, event: Event | None, error: ErrorInfo) -> None:
+        """End a run that is on disk and cannot begin."""
+        live = LiveRun(self, record, event)
+        self.live[record.key] = live
+        live.status(RunStatus.RUNNING, owner=self.instance, started_at=record.started_at or self.clock.now())
+        live.record(Entry("", self.clock.now(), RunStatus.FAILED.value, None, error))
+        self.finish(live, RunEnd(RunStatus.FAILED, error=error))
 
     def start(self, record: Run, event: Event | None, flow: Flow, journal: list[Entry] | None = None) -> LiveRun:
         """Bring a run into memory and let it go."""
@@ -122,6 +154,7 @@ class Executor(Memory):
             flow,
             live,
             event=self._event_view(live.event, flow),
+            events=self._event_views(live, flow),
             run={
                 "id": live.id,
                 "started_at": to_iso(record.started_at or record.created_at),
@@ -163,6 +196,12 @@ class Executor(Memory):
             view = legacy_event_view(view)
         return view
 
+    def _event_views(self, live: LiveRun, flow: Flow) -> list[Any] | None:
+        """What a batched run knows as `events`."""
+        if flow.control is None or flow.control.batch is None:
+            return None
+        return [self._event_view(event, flow) for event in (*live.batch, live.event)]
+
     def finish(self, live: Borders, end: RunEnd) -> None:
         """A run has come to its end: it leaves memory, and whoever waits is told when that is on disk."""
         now = self.clock.now()
@@ -177,6 +216,8 @@ class Executor(Memory):
             waiter = self.committer.barrier(live)
             waiter.add_done_callback(lambda done: self._tell(live, end, done))
         self.live.pop(live.key, None)
+        if live.record_.control is not None:
+            self.flow_control.ended(live.key)
         if self._queue:
             self._load_soon()
 
@@ -202,12 +243,23 @@ class Executor(Memory):
         """
         flow = self.book.callable(call.flow, call.version)
         inputs = self.book.checked_inputs(flow, call.params)
-        record = self.new_run(flow, None, "", parent_key=parent.key, parent_path=path, detached=not call.wait)
-        live = LiveRun(self, record, parent.event)
+        control = self.flow_control.new(flow, parent.event, inputs, asked=True)
+        if control is not None and control.error:
+            raise PermanentError("expression", control.error)
+        more = {"parent_key": parent.key, "parent_path": path, "detached": not call.wait, "control": control}
+        record = self.new_run(flow, None, "", **more)
         record.event_key = parent.record_.event_key
+        begun = Entry("#inputs", self.clock.now(), value=inputs)
+        if control is not None and not self.flow_control.child(record):
+            waits = Batch(runs={record.key: copy.copy(record)}, journal=[(record.key, encode([begun]))])
+            self.committer.add(waits).add_done_callback(lambda done: done.cancelled() or done.exception())
+            parent.spawned.append(record.key)
+            failpoints.reach("child.started")
+            return record.key
+        live = LiveRun(self, record, parent.event)
         live.inputs = inputs
-        live.record(Entry("#inputs", self.clock.now(), value=inputs))
-        live.status(RunStatus.RUNNING)
+        live.record(begun)
+        live.status(RunStatus.RUNNING, started_at=begun.at)
         parent.spawned.append(record.key)
         self.live[record.key] = live
         self._go(live, flow)
@@ -230,15 +282,21 @@ class Executor(Memory):
         finally:
             self.ends.leave(key, future)
 
-    def _resume(self, loaded: Loaded) -> None:
+    def _resume(self, loaded: Loaded, batch: Sequence[Event]) -> None:
         record = loaded.run
-        if record.status.finished or record.status is RunStatus.PAUSED or record.key in self.live or self.stopping:
+        if record.key in self.live or self.stopping:
+            return
+        if record.status.finished or record.status is RunStatus.PAUSED:
+            self.flow_control.left(record.key)
             return
         if record.key in self._leaving or self._loading.get(record.key):
             self._loading[record.key] = True
             return
+        if not self.flow_control.admit(loaded):
+            return
         flow = self.book.version(record.flow, record.version)
         live = LiveRun(self, record, loaded.event, loaded.journal)
+        live.batch = batch
         self.live[record.key] = live
         self.unreadable.pop(record.key, None)
         self.waits.forget(record.key)
@@ -266,7 +324,7 @@ class Executor(Memory):
             page = await self.store.live([RunStatus.PENDING, RunStatus.RUNNING], after, 5_000)
             if not page:
                 return count
-            self.wake(page)
+            self.wake([key for key in page if not self.flow_control.inside(key)])
             after, count = page[-1], count + len(page)
 
     def recover_waiting(self) -> None:

@@ -7,18 +7,19 @@ from typing import Any
 import msgspec
 
 from reactor.engine import views
+from reactor.engine.control import is_held
 from reactor.engine.executor import Executor
-from reactor.model import durations, ids
+from reactor.engine.flowcontrol import words
+from reactor.model import ids
 from reactor.model.clock import to_iso
-from reactor.model.errors import NotFoundError, StepError
+from reactor.model.errors import NotFoundError
 from reactor.model.event import Event
 from reactor.model.journal import Run
 from reactor.model.states import RunStatus
 from reactor.routing.table import Match, NonMatch
-from reactor.stores.port import EventRow, History, RunFilter
+from reactor.stores.port import EventRow, History, RunFilter, Verdict
 
-_SHOWN = 80
-"""Characters of a value that a reason quotes."""
+_MERGED = ("batch", "debounce")
 
 
 class Explain:
@@ -38,23 +39,31 @@ class Explain:
         if event is None:
             raise NotFoundError(f"there is no event {ids.to_text('evt', key)}")
         runs = {run.flow: run for run in await self._history.runs(RunFilter(event_key=key))}
-        verdicts = [self._verdict(verdict, runs, event) for verdict in self._executor.book.routes.explain(event, flow)]
+        said = {verdict.flow: verdict for verdict in await self._history.verdicts(key)}
+        told = self._executor.book.routes.explain(event, flow)
+        verdicts = [self._verdict(verdict, runs, said, event) for verdict in told]
         return {
             "event": views.event_row(_row(event)),
             "flows": sorted(verdicts, key=lambda v: (not v["started"], v["flow"])),
         }
 
-    def _verdict(self, verdict: Match | NonMatch, runs: dict[str, Run], event: Event) -> dict[str, Any]:
+    def _verdict(
+        self, verdict: Match | NonMatch, runs: dict[str, Run], said: dict[str, Verdict], event: Event
+    ) -> dict[str, Any]:
         matched = isinstance(verdict, Match)
         name = verdict.flow.name if isinstance(verdict, Match) else verdict.flow
         trigger = verdict.trigger.key if isinstance(verdict, Match) else verdict.trigger
-        run = runs.get(name)
-        if run is None:
+        run, decided = runs.get(name), said.get(name)
+        into = ids.to_text("run", run.key) if run else None
+        if run is None and decided is not None:
+            rule, reason = decided.rule, decided.reason
+            into = ids.to_text("run", decided.run_key) if decided.rule in _MERGED and decided.run_key else None
+        elif run is None:
             rule, reason = _not_started(verdict, event)
         elif run.parent_key is not None:
             rule, reason = "called", f"called by {ids.to_text('run', run.parent_key)}, step {run.parent_path!r}"
         elif matched:
-            rule, reason = "matched", f"trigger {trigger} fits {event.type!r}"
+            rule, reason = "matched", f"trigger {trigger} fits {event.type!r}{self._not_yet(run)}"
         else:
             rule, now = _not_started(verdict, event)
             reason = f"version {run.version} started then; by the flow as it is now: {now}"
@@ -64,8 +73,15 @@ class Explain:
             "started": run is not None,
             "rule": rule,
             "reason": reason,
-            "run_id": ids.to_text("run", run.key) if run else None,
+            "run_id": into,
         }
+
+    def _not_yet(self, run: Run) -> str:
+        """Why a run that is there has not begun."""
+        why = self._executor.flow_control.why(run.key)
+        if why is None and run.status is RunStatus.PAUSED and is_held(run):
+            why = run.waiting_for
+        return f"; it has not begun: {why}" if why else ""
 
     async def run(self, key: int) -> dict[str, Any]:
         """What a run is doing, or waiting for, and until when.
@@ -96,13 +112,21 @@ class Explain:
             if waits:
                 return "In memory; " + "; ".join(waits) + "."
             return "It is running now."
+        return self._why_outside(run)
+
+    def _why_outside(self, run: Any) -> str:
+        """Why a run that has not ended is not in memory."""
         if run.key in self._executor.unreadable:
             return f"It cannot be read, and is tried again and again: {self._executor.unreadable[run.key]}."
         if run.status is RunStatus.WAITING:
             until = f" until {to_iso(run.wake_at)}" if run.wake_at else ""
             return f"{run.waiting_for}{until}."
         if run.status is RunStatus.PAUSED:
-            return f"{run.waiting_for}; `reactor runs resume {ids.to_text('run', run.key)}` lets it go on."
+            others = ", or all that are held: `POST /api/v1/flows/" + run.flow + "/release`" if is_held(run) else ""
+            return f"{run.waiting_for}; `reactor runs resume {ids.to_text('run', run.key)}` lets it go on{others}."
+        why = self._executor.flow_control.why(run.key)
+        if why is not None:
+            return f"{why}."
         if self._executor.committer.trouble:
             return f"The store cannot write: {self._executor.committer.trouble}."
         limit = self._executor.limits.live_runs
@@ -147,12 +171,6 @@ def _not_started(verdict: Match | NonMatch, event: Event) -> tuple[str, str]:
     """(rule, reason) of a flow without a run of this event."""
     if isinstance(verdict, NonMatch):
         return verdict.rule, verdict.reason
-    dedupe = verdict.flow.dedupe
-    if dedupe is None:
+    if verdict.flow.dedupe is None:
         return "later", "it fits now, but no run was started: the flow came, or was enabled, after the event"
-    try:
-        key = msgspec.json.encode(dedupe.key.evaluate({"event": event.view()})).decode()[:_SHOWN]
-    except StepError as error:
-        key = error.message
-    before = f"a run with the same key was started less than {durations.show(dedupe.for_)} before"
-    return "dedupe", f"dropped by `dedupe`: {before} (`{dedupe.key.source}` = {key})"
+    return "dedupe", words.dedupe(verdict.flow, event)

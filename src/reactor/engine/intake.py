@@ -124,9 +124,12 @@ class Intake:
 
     async def _first_time(self, receipt: Receipt) -> Receipt:
         """The answer to an event that was seen before names the runs that it started then."""
-        key = ids.from_text("evt", receipt.event_id)
+        key = ids.from_text("evt", receipt.event_id) or 0
         runs = await self._history.runs(RunFilter(event_key=key))
         first = tuple((ids.to_text("run", run.key), run.flow) for run in reversed(runs) if run.parent_key is None)
+        for said in await self._history.verdicts(key):
+            if said.run_key is not None and said.rule in ("batch", "debounce"):
+                first += ((ids.to_text("run", said.run_key), said.flow),)
         return msgspec.structs.replace(receipt, runs=first)
 
     async def start(self, draft: EventDraft, flow: Flow, trigger: str, inputs: Mapping[str, Any]) -> Receipt:
@@ -137,7 +140,8 @@ class Intake:
         """
         event, executor = self._event(draft), self._executor
         self._committer.check_room(1, len(event.raw or b""))
-        record = executor.new_run(flow, event.key, trigger)
+        control = executor.flow_control.new(flow, event, inputs, asked=True)
+        record = executor.new_run(flow, event.key, trigger, control=control)
         entry = Entry("#inputs", executor.clock.now(), value=dict(inputs))
         batch = Batch(
             accepted=[Acceptance(event=event, runs=(record,))],
@@ -151,10 +155,7 @@ class Intake:
             executor.waits.gone([event])
             raise
         self.accepted += 1
-        if executor.has_room():
-            executor.start(record, event, flow, [entry])
-        else:
-            executor.wake([record.key])
+        executor.begin(record, event, flow, [entry])
         self._tell(event)
         return Receipt(event_id=ids.to_text("evt", event.key), runs=((ids.to_text("run", record.key), flow.name),))
 
@@ -218,7 +219,7 @@ class Intake:
 
     def _route(self, event: Event) -> tuple[Acceptance, list[Flow]]:
         matches = self._executor.book.routes.starts(event)
-        runs = tuple(self._executor.new_run(match.flow, event.key, match.trigger.key) for match in matches)
+        runs = tuple(self._new_run(match, event) for match in matches)
         claims = tuple(self._run_claim(match, event) for match in matches)
         claim = None
         if event.external:
@@ -226,6 +227,13 @@ class Intake:
         if not any(claims):
             claims = ()
         return Acceptance(event=event, claim=claim, runs=runs, run_claims=claims), [match.flow for match in matches]
+
+    def _new_run(self, match: Match, event: Event) -> Run:
+        flow, executor = match.flow, self._executor
+        if flow.control is None:
+            return executor.new_run(flow, event.key, match.trigger.key)
+        control = executor.flow_control.new(flow, event, None, asked=False)
+        return executor.new_run(flow, event.key, match.trigger.key, control=control)
 
     def _run_claim(self, match: Match, event: Event) -> Claim | None:
         dedupe = match.flow.dedupe
@@ -246,9 +254,15 @@ class Intake:
         if item.claim is not None or item.run_claims:
             return
         for record, flow in zip(item.runs, flows, strict=True):
-            if self._is_eager(flow) and self._executor.has_room():
+            if not self._is_eager(flow) or not self._executor.has_room():
+                continue
+            if record.control is None:
                 begun.add(record.key)
                 self._executor.start(record, item.event, flow).status(RunStatus.RUNNING)
+            elif self._executor.flow_control.early(record, flow):
+                begun.add(record.key)
+                live = self._executor.start(record, item.event, flow)
+                live.status(RunStatus.RUNNING, started_at=record.created_at)
 
     def _is_eager(self, flow: Flow) -> bool:
         known = self._eager.get(id(flow))
@@ -270,12 +284,16 @@ class Intake:
             return Receipt(event_id=ids.to_text("evt", first), runs=(), duplicate=True)
         runs = []
         for record, flow in zip(item.runs, flows, strict=True):
+            key: int | None = record.key
             if record.key in committed.dropped:
+                self._executor.flow_control.deduped(record, event, flow)
                 continue
-            runs.append((ids.to_text("run", record.key), flow.name))
-            self.fired[record.trigger] = (self.fired.get(record.trigger, _NEVER)[0] + 1, ids.instant_of(event.key))
             if record.key not in begun:
-                self._start_committed(record, event, flow)
+                key = self._start_committed(record, event, flow)
+            if key is None:
+                continue
+            runs.append((ids.to_text("run", key), flow.name))
+            self.fired[record.trigger] = (self.fired.get(record.trigger, _NEVER)[0] + 1, ids.instant_of(event.key))
         self._tell(event)
         return Receipt(event_id=ids.to_text("evt", event.key), runs=tuple(runs))
 
@@ -285,11 +303,12 @@ class Intake:
         if changes.listeners:
             changes.publish("event", event.time, {"id": ids.to_text("evt", event.key), "type": event.type})
 
-    def _start_committed(self, record: Run, event: Event, flow: Flow) -> None:
-        if self._executor.has_room():
-            self._executor.start(record, event, flow)
-        else:
-            self._executor.wake([record.key])
+    def _start_committed(self, record: Run, event: Event, flow: Flow) -> int | None:
+        """The run that the event is in; None when flow control dropped it."""
+        if record.control is not None:
+            return self._executor.flow_control.accepted(record, event, flow)
+        self._executor.launch(record, event, flow)
+        return record.key
 
 
 def _spawns(flow: Flow) -> bool:

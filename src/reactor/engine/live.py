@@ -46,6 +46,8 @@ class LiveRun(Borders):
         self.spawned: list[int] = []
         """Runs that exist only because of this one and are not in the store yet."""
         self.inputs: Any = None
+        self.batch: Sequence[Event] = ()
+        """The events of a batch but the last."""
 
     # --- Durable: see there --------------------------------------------------------------------------------------
 

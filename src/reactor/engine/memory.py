@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,13 @@ from reactor.engine.timers import Timers
 from reactor.model import failpoints, ids
 from reactor.model.clock import Clock, Instant
 from reactor.model.errors import StoreBusyError
+from reactor.model.event import Event
 from reactor.model.states import RunStatus
 from reactor.stores.port import Batch, Loaded, Store
 
 if TYPE_CHECKING:
     from reactor.engine.borders import Borders
+    from reactor.engine.flowcontrol.gates import FlowControl
     from reactor.engine.live import LiveRun
 
 _log = logging.getLogger("reactor.engine")
@@ -32,6 +34,8 @@ _AGAIN = 30
 
 class Memory:
     """The runs in memory, and the queue of those that want to be there."""
+
+    flow_control: FlowControl
 
     def __init__(self, *, store: Store, book: FlowBook, clock: Clock, limits: Limits) -> None:
         self.store = store
@@ -64,8 +68,8 @@ class Memory:
         """A run has another status."""
         raise NotImplementedError
 
-    def _resume(self, loaded: Loaded) -> None:
-        """Bring a run that was read into memory, if it is to be there."""
+    def _resume(self, loaded: Loaded, batch: Sequence[Event]) -> None:
+        """Bring a run that was read into memory, if it is to be there. `batch`: its events but the last."""
         raise NotImplementedError
 
     def left(self, live: Borders, wake_at: Instant | None) -> None:
@@ -79,6 +83,8 @@ class Memory:
         woken = self._leaving.pop(live.key, False)
         if self.live.get(live.key) is live:
             del self.live[live.key]
+        if live.record_.control is not None:
+            self.flow_control.left(live.key)
         if done.cancelled() or done.exception() is not None:
             return
         if woken:
@@ -135,8 +141,11 @@ class Memory:
             await self.committer.settled(keys)
             found = await self.store.load(keys)
             await self.book.prefetch([(loaded.run.flow, loaded.run.version) for loaded in found])
+            batches = await self.flow_control.batches(found)
             for loaded in found:
-                self._resume(loaded)
+                self._resume(loaded, batches.get(loaded.run.key, ()))
+            for key in set(keys).difference(loaded.run.key for loaded in found):
+                self.flow_control.ended(key)
         except StoreBusyError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one run is not the others' fault
@@ -150,6 +159,7 @@ class Memory:
         if key not in self.unreadable:
             _log.error("run %s cannot be read, trying again every %d s: %s", ids.to_text("run", key), _AGAIN, error)
         self.unreadable[key] = str(error)
+        self.flow_control.left(key)
         self.timers.call_at(self.clock.now() + _AGAIN * 1000, lambda: self.wake([key]))
 
     @asynccontextmanager
@@ -177,6 +187,7 @@ class Memory:
     def dropped(self, keys: Iterable[int]) -> None:
         """These runs will never be in the store: nothing of them happened."""
         for key in keys:
+            self.flow_control.forget([key])
             live = self.live.pop(key, None)
             if live is not None:
                 live.dropped = True

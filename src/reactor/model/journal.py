@@ -152,7 +152,7 @@ class EventWait(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Controlled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What flow control knows of a run. It is kept with the run's record: slots and rates are derived from records alone."""
+    """What flow control knows of a run. Kept with its record: slots and rates are derived from records alone."""
 
     keys: dict[str, str] = {}
     """Control (`concurrency`, `throttle` …) → its key as JSON text; a control without a key is not here."""

@@ -181,7 +181,8 @@ class Store(Protocol):
 
     async def purge(self, before: Instant, limit: int) -> int:
         """Remove up to `limit` finished runs older than `before` with their journals, then events of that age
-        without runs (their own, or one that a verdict names), claims that are over and blobs that nothing names. How many rows went; 0: nothing more to do.
+        without runs (their own, or one that a verdict names), claims that are over and blobs that nothing names. How
+        many rows went; 0: nothing more to do.
         """
         ...
 

@@ -82,4 +82,5 @@ class VerdictSuite:
     @staticmethod
     def verdict(event: Event, flow: str, **given: Any) -> Verdict:
         """Something that was decided of an event."""
-        return Verdict(**({"event_key": event.key, "flow": flow, "at": 5, "rule": "r", "reason": "why ü"} | given))
+        values: dict[str, Any] = {"event_key": event.key, "flow": flow, "at": 5, "rule": "r", "reason": "why ü"}
+        return Verdict(**(values | given))

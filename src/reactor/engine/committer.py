@@ -161,11 +161,15 @@ class Committer:
         self._soon()
         return waiter
 
-    async def settled(self, keys: Iterable[int]) -> None:
-        """Return when whatever these runs, no longer in memory, have left to write can be read in the store."""
-        wanted = set(keys)
+    async def settled(self, keys: Iterable[int]) -> bool:
+        """Return when whatever these runs, no longer in memory, have left to write can be read in the store. Whether
+        there was anything.
+        """
+        wanted, waited = set(keys), False
         while any(wanted & held for held in (self._dirty.keys(), _runs(self._carried), _runs(self._sent))):
             await self.add(Batch())
+            waited = True
+        return waited
 
     async def flush(self) -> None:
         """Write everything that is waiting.

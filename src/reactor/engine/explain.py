@@ -38,7 +38,10 @@ class Explain:
         event = await self._history.event(key)
         if event is None:
             raise NotFoundError(f"there is no event {ids.to_text('evt', key)}")
-        runs = {run.flow: run for run in await self._history.runs(RunFilter(event_key=key))}
+        found = await self._history.runs(RunFilter(event_key=key))
+        if await self._executor.committer.settled(run.key for run in found):
+            found = await self._history.runs(RunFilter(event_key=key))
+        runs = {run.flow: run for run in found}
         said = {verdict.flow: verdict for verdict in await self._history.verdicts(key)}
         told = self._executor.book.routes.explain(event, flow)
         verdicts = [self._verdict(verdict, runs, said, event) for verdict in told]

@@ -126,6 +126,8 @@ class Intake:
         """The answer to an event that was seen before names the runs that it started then."""
         key = ids.from_text("evt", receipt.event_id) or 0
         runs = await self._history.runs(RunFilter(event_key=key))
+        if await self._committer.settled(run.key for run in runs):
+            runs = await self._history.runs(RunFilter(event_key=key))
         first = tuple((ids.to_text("run", run.key), run.flow) for run in reversed(runs) if run.parent_key is None)
         for said in await self._history.verdicts(key):
             if said.run_key is not None and said.rule in ("batch", "debounce"):

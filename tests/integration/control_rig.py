@@ -137,6 +137,7 @@ class ControlRig:
         executor = self.engine.executor
         executor.stopping = True
         await executor.timers.stop()
+        await self.engine.retention.stop()
         for live in list(executor.live.values()):
             live.abandon()
         executor.committer._dirty.clear()

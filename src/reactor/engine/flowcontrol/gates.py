@@ -125,7 +125,7 @@ class FlowControl:
             if until is not None:
                 self._drop(run, "rate_limit", words.rate_limit(run, rate, until))
                 return None
-            window.add(run.created_at, rate.max)
+            window.add(run.created_at)
         part = collecting.part_of(control)
         if part is not None:
             return self._collect(run, *part)

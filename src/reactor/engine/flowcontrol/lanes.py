@@ -194,7 +194,7 @@ class Lanes:
     def _take(self, key: int, terms: Terms) -> None:
         self.hold(key, terms.slot)
         if terms.meter is not None:
-            self._windows.get("throttle", terms.flow, terms.meter).add(self._now(), terms.max)
+            self._windows.get("throttle", terms.flow, terms.meter).add(self._now())
 
     def _head(self, lane: Lane) -> _Order | None:
         """The order of the lane's first run; None, and the lane is gone, when nobody waits in it."""
@@ -281,20 +281,17 @@ class Lanes:
             self._slots.pop(name, None)
 
     def _pump_meter(self, meter: _Meter) -> None:
-        while meter.heap:
-            until = self._full_until(meter.heap[0][2].terms)
-            if until is not None:
+        while (lane := self._first(meter.heap)) is not None:
+            until, order = self._full_until(lane.terms), self._head(lane)
+            if until is not None and order is not None:
+                self._push(meter.heap, order, lane)
                 self._arm(meter, until)
                 return
-            lane = self._first(meter.heap)
-            if lane is None:
-                break
-            order = None
             if self._room(lane.terms):
                 order = self._grant(lane)
                 if order is not None:
                     self._push(meter.heap, order, lane)
-            elif lane.terms.slot is not None and (order := self._head(lane)) is not None:
+            elif lane.terms.slot is not None and order is not None:
                 self._push(self._slots[lane.terms.slot].heap, order, lane)
         if meter.due == 0:
             self._meters.pop(meter.name, None)

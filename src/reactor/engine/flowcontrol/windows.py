@@ -29,11 +29,11 @@ class Window:
             return None
         return times[len(times) - most] + per
 
-    def add(self, at: Instant, keep: int) -> None:
-        """One more; so many are remembered."""
+    def add(self, at: Instant, keep: int | None = None) -> None:
+        """One more. `keep`: how many are remembered, where not every one that is let in was asked for before."""
         times = self.times
         times.append(at)
-        while len(times) > keep:
+        while keep is not None and len(times) > keep:
             times.popleft()
 
     def over(self, now: Instant) -> bool:

@@ -163,7 +163,7 @@ class ControlRig:
             busy = executor.committer._busy or executor.committer._offers or executor.committer._dirty
             busy = busy or executor.committer._carried or executor._queue or executor._loading or executor._leaving
             busy = busy or any(not (live._acts or live._waits) for live in executor.live.values())
-            busy = busy or executor.flow_control._tasks
+            busy = busy or executor.flow_control.decisions.tasks
             quiet = 0 if busy else quiet + 1
             if quiet > 3:
                 return

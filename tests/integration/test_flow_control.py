@@ -526,7 +526,7 @@ async def test_a_key_that_fails_makes_a_failed_run_that_can_be_retried(rig: Any)
     assert run.status is RunStatus.FAILED
     assert run.error is not None
     assert run.error.message == "the key of `concurrency` (`given`) cannot be evaluated: 'who' is undefined"
-    assert it.engine.executor.flow_control.dropped["error"] == 1
+    assert it.engine.executor.flow_control.decisions.counts["error"] == 1
     await it.take(flow("a", version="2", control=Control(concurrency=Concurrency(limit=1, key=by("n")))))
     await it.engine.control.retry(run.key)
     await it.idle()

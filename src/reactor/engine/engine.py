@@ -109,7 +109,7 @@ class Engine:
         self.intake = Intake(self.executor, parts.history)
         self.approvals = Approvals(self.executor, self.intake)
         self.control = Control(self.executor, parts.history)
-        self.executor.flow_control.cancel = self.control.cancel
+        self.executor.flow_control.decisions.cancel = self.control.cancel
         self.explain = Explain(self.executor, parts.history)
         self.triggers = Triggers(self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel)
         if parts.log is not None:

@@ -7,35 +7,29 @@ the event was a duplicate, and what had not been decided when the process died i
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from reactor.engine.flowcontrol import collecting, keys, terms, words
 from reactor.engine.flowcontrol.collecting import BATCH, Collecting, Collection
+from reactor.engine.flowcontrol.decisions import Decisions
 from reactor.engine.flowcontrol.lanes import Lanes
 from reactor.engine.flowcontrol.singles import Singles
 from reactor.engine.flowcontrol.windows import Windows
 from reactor.engine.texts import encode
 from reactor.model import ids
-from reactor.model.errors import ConflictError, ErrorInfo, NotFoundError, StoreBusyError, StoreError
 from reactor.model.event import Event
 from reactor.model.flow import Control, Flow
 from reactor.model.journal import Controlled, Entry, Run
 from reactor.model.states import RunStatus
-from reactor.stores.port import Batch, History, Loaded, Verdict
+from reactor.stores.port import Batch, History, Loaded
 
 if TYPE_CHECKING:
     from reactor.engine.executor import Executor
 
 _log = logging.getLogger("reactor.engine")
-_AGAIN = 1.0
-"""Seconds until a cancellation that the store could not write is tried again."""
 Start = Callable[[], None] | None
 """Starts the run from memory; None: it is woken, and read from the store."""
 
@@ -50,6 +44,7 @@ class FlowControl:
         self.lanes = Lanes(self._now, self.windows, executor.timers.call_at, self._granted)
         self.singles = Singles()
         self.collection = Collection()
+        self.decisions = Decisions(executor)
         self._queued: dict[int, Run] = {}
         """Runs that wait in a lane."""
         self._parked: dict[int, Run] = {}
@@ -57,13 +52,8 @@ class FlowControl:
         self._held: dict[int, Run] = {}
         """Runs that have started, or are about to, and have not left memory."""
         self._controls: dict[str, Control | None] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.cancel: Callable[[int, str], Awaitable[None]] = _nobody
-        """Cancels a run; set by the engine."""
         self.history: History | None = None
         """Set by the engine."""
-        self.dropped: Counter[str] = Counter()
-        """Rule → events that started no run by it."""
 
     # --- runs that come in ---------------------------------------------------------------------------------------
 
@@ -92,7 +82,7 @@ class FlowControl:
         """
         info, control = run.control, self.control_of(run)
         if info is not None and info.error:
-            self._fail(run, event)
+            self.decisions.fail(run, event)
             return run.key
         return self._ask(run, control, lambda: self._executor.launch(run, event, flow))
 
@@ -109,9 +99,7 @@ class FlowControl:
 
     def deduped(self, run: Run, event: Event, flow: Flow) -> None:
         """An event that had lost its claim to an earlier one of the same key."""
-        self.dropped["dedupe"] += 1
-        self._executor.ends.unexpect([run.key])
-        self._say(run, event.key, "dedupe", words.dedupe(flow, event))
+        self.decisions.deduped(run, "dedupe", words.dedupe(flow, event))
 
     def _ask(self, run: Run, control: Control | None, start: Start) -> int | None:
         if control is None:
@@ -123,7 +111,7 @@ class FlowControl:
             window = self.windows.get("rate_limit", run.flow, key)
             until = window.full_until(run.created_at, rate.max, rate.per)
             if until is not None:
-                self._drop(run, "rate_limit", words.rate_limit(run, rate, until))
+                self.decisions.drop(run, "rate_limit", words.rate_limit(run, rate, until))
                 return None
             window.add(run.created_at)
         part = collecting.part_of(control)
@@ -140,9 +128,9 @@ class FlowControl:
             over = window.full_until(at, hold.over, hold.per) is not None
             window.add(at, hold.over)
             if over:
-                self.dropped["hold"] += 1
+                self.decisions.counts["hold"] += 1
                 run.status, run.wake_at, run.waiting_for = RunStatus.PAUSED, None, words.held(hold)
-                self._stage(run, "hold")
+                self.decisions.stage(run, "hold")
                 return run.key
         return self._from_singleton(run, control, start)
 
@@ -155,16 +143,16 @@ class FlowControl:
         if others and single.on_conflict == "skip":
             reason = words.singleton(run, others[0])
             if run.control is None or run.control.stage == "":
-                self._drop(run, "singleton", reason, others[0])
+                self.decisions.drop(run, "singleton", reason, others[0])
                 return None
-            self._cancel_later(run.key, reason)
+            self.decisions.cancel_later(run.key, reason)
             return run.key
         self.singles.add(run)
         if others:
             self._parked[run.key] = run
-            self._stage(run, "singleton")
+            self.decisions.stage(run, "singleton")
             for key in others:
-                self._cancel_later(key, f"`singleton`: {ids.to_text('run', run.key)} takes its place")
+                self.decisions.cancel_later(key, f"`singleton`: {ids.to_text('run', run.key)} takes its place")
             return run.key
         self._offer(run, control, start)
         return run.key
@@ -179,7 +167,7 @@ class FlowControl:
             return True
         self._queued[run.key] = run
         if start is not _already and (run.control is None or run.control.stage != "queue"):
-            self._stage(run, "queue")
+            self.decisions.stage(run, "queue")
         return False
 
     def _granted(self, key: int) -> None:
@@ -188,21 +176,6 @@ class FlowControl:
         self._executor.wake([key])
 
     # --- events that start no run of their own ---------------------------------------------------------------------
-
-    def _drop(self, run: Run, rule: str, reason: str, other: int | None = None) -> None:
-        self.dropped[rule] += 1
-        self._executor.ends.unexpect([run.key])
-        self._say(run, run.event_key, rule, reason, other, gone=True)
-
-    def _say(
-        self, run: Run, event: int | None, rule: str, reason: str, other: int | None = None, *, gone: bool = False
-    ) -> None:
-        verdicts = []
-        if event is not None:
-            verdicts.append(
-                Verdict(event_key=event, flow=run.flow, at=self._now(), rule=rule, reason=reason, run_key=other)
-            )
-        self._commit(Batch(gone=[run.key] if gone else [], verdicts=verdicts))
 
     def _collect(self, run: Run, kind: str, part: Any) -> int:
         key = run.control.keys.get(kind, "") if run.control is not None else ""
@@ -217,7 +190,7 @@ class FlowControl:
             return run.key
         run.wake_at = one.until
         run.waiting_for = f"`{kind}`"
-        self._stage(run, kind)
+        self.decisions.stage(run, kind)
         self.collect_until(one)
         return run.key
 
@@ -227,18 +200,15 @@ class FlowControl:
         into.count += 1
         into.until = collecting.until(part, whole.created_at, run.created_at)
         whole.event_key, whole.wake_at = run.event_key, into.until
-        self.dropped[kind] += 1
+        self.decisions.counts[kind] += 1
         self._executor.ends.unexpect([run.key])
         batch = Batch(runs={whole.key: copy.copy(whole)}, gone=[run.key])
         if before is not None:
             reason = collecting.merged(kind, part, whole, run.event_key or 0)
-            now = self._now()
-            batch.verdicts.append(
-                Verdict(event_key=before, flow=run.flow, at=now, rule=kind, reason=reason, run_key=whole.key)
-            )
+            batch.verdicts.append(self.decisions.verdict(before, run.flow, kind, reason, whole.key))
             if kind == "batch":
-                batch.journal.append((whole.key, encode([Entry(f"{BATCH}{before}", now, value=before)])))
-        self._commit(batch)
+                batch.journal.append((whole.key, encode([Entry(f"{BATCH}{before}", self._now(), value=before)])))
+        self.decisions.commit(batch)
         if collecting.is_full(part, into.count):
             self._release(into)
         return whole.key
@@ -283,7 +253,7 @@ class FlowControl:
         if run.control is None or run.control.error:
             run.control = self._again(loaded, control)
             if run.control is not None and run.control.error:
-                self._fail(run, loaded.event)
+                self.decisions.fail(run, loaded.event)
                 return False
         return self._come(run, control)
 
@@ -291,7 +261,7 @@ class FlowControl:
         single = control is not None and control.singleton is not None
         if single and run.control is not None and run.control.stage == "hold" and run.started_at is None:
             run.status = RunStatus.PENDING
-            self._stage(run, "released")
+            self.decisions.stage(run, "released")
             self._from_singleton(run, control, None)
             return run.key in self._held
         if single:
@@ -299,7 +269,7 @@ class FlowControl:
         if self._offer(run, control, _already):
             return True
         run.status, run.wake_at = RunStatus.PENDING, None
-        self._stage(run, "queue")
+        self.decisions.stage(run, "queue")
         return False
 
     def _again(self, loaded: Loaded, control: Control | None) -> Controlled | None:
@@ -437,47 +407,11 @@ class FlowControl:
         """A run of before the start that had not been decided."""
         control = self.control_of(run)
         if run.control is not None and run.control.error:
-            self._fail(run, None)
+            self.decisions.fail(run, None)
         elif run.control is not None and run.control.stage in ("hold", "singleton", "released"):
             self._from_singleton(run, control, None)
         else:
             self._ask(run, control, None)
-
-    def _stage(self, run: Run, stage: str) -> None:
-        """Write down where a run waits."""
-        run.control = msgspec.structs.replace(run.control or Controlled(), stage=stage)
-        if stage in ("queue", "singleton"):
-            run.waiting_for = words.STAGES[stage]
-        self._commit(Batch(runs={run.key: copy.copy(run)}))
-
-    def _commit(self, batch: Batch) -> None:
-        self._executor.committer.add(batch).add_done_callback(_heard)
-
-    def _fail(self, run: Run, event: Event | None) -> None:
-        message = run.control.error if run.control is not None else ""
-        _log.error("run %s of flow %s fails: %s", ids.to_text("run", run.key), run.flow, message)
-        self.dropped["error"] += 1
-        self._executor.fail(run, event, ErrorInfo("expression", message, retryable=False))
-
-    def _cancel_later(self, key: int, reason: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._cancel(key, reason))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _cancel(self, key: int, reason: str) -> None:
-        while not self._executor.stopping:
-            try:
-                await self.cancel(key, reason)
-            except (NotFoundError, ConflictError):
-                return
-            except StoreBusyError as error:
-                _log.error("run %s cannot be cancelled, trying again: %s", ids.to_text("run", key), error)
-                await asyncio.sleep(_AGAIN)
-            except StoreError as error:
-                _log.error("run %s cannot be cancelled: %s", ids.to_text("run", key), error)
-                return
-            else:
-                return
 
     def forget(self, gone: Iterable[int]) -> None:
         """These runs will never be in the store."""
@@ -492,13 +426,3 @@ def _priority(run: Run) -> float:
 
 def _already() -> None:
     """The caller starts the run."""
-
-
-async def _nobody(_key: int, _reason: str) -> None:
-    raise NotFoundError("nobody cancels runs here")
-
-
-def _heard(done: asyncio.Future[None]) -> None:
-    """A broken store tells everybody itself."""
-    if not done.cancelled():
-        done.exception()

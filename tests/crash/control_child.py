@@ -136,4 +136,4 @@ async def members(rig: Rig, runs: list[Run]) -> Counter[int]:
 
 
 if __name__ == "__main__":
-    print("\n".join(asyncio.run(live(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))))
+    sys.stdout.write("\n".join(asyncio.run(live(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))))

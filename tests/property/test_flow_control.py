@@ -1,4 +1,4 @@
-"""Random events, ends, sleeps, cancellations, pauses, power cuts and limits: slots are kept, nothing is lost or stuck."""
+"""Random events, ends, naps, cancellations, pauses, power cuts and limits: slots are kept, nothing is lost or stuck."""
 
 from __future__ import annotations
 

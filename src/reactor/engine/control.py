@@ -62,10 +62,14 @@ class Control:
                 await self._executor.committer.barrier(live)
             else:
                 async with self._out_of_the_gates(key):
-                    run = (await self._load(key)).run
+                    loaded = await self._load(key)
+                    run = loaded.run
                     self._unfinished(run)
                     run.status, run.wake_at = RunStatus.RUNNING, None
-                    await self._write(run, [Entry("#cancel", self._executor.clock.now(), value=reason)])
+                    # Said once: a second word would stop the clean-up that the first has begun.
+                    asked = "#cancel" in index(loaded.journal)
+                    word = Entry("#cancel", self._executor.clock.now(), value=reason)
+                    await self._write(run, [] if asked else [word])
                 self._executor.wake([key])
         for child in await self._executor.store.children(key):
             if not child.status.finished and not child.detached:

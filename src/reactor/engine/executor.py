@@ -35,7 +35,7 @@ from reactor.model.journal import Entry, FlowCall, Run
 from reactor.model.states import RunStatus
 from reactor.runtime.interpreter import Hands, Interpreter, RunEnd
 from reactor.sdk.manifest import Catalog
-from reactor.stores.port import History, Loaded, RunFilter, Store
+from reactor.stores.port import Batch, History, Loaded, RunFilter, Store
 
 if TYPE_CHECKING:
     from reactor.engine.intake import Intake

@@ -24,7 +24,7 @@ from reactor.model.event import Event
 from reactor.model.flow import Control, Flow
 from reactor.model.journal import Controlled, Entry, Run
 from reactor.model.states import RunStatus
-from reactor.stores.port import Batch, History, Loaded
+from reactor.stores.port import Batch, Loaded
 
 if TYPE_CHECKING:
     from reactor.engine.executor import Executor
@@ -52,8 +52,6 @@ class FlowControl:
         self._held: dict[int, Run] = {}
         """Runs that have started, or are about to, and have not left memory."""
         self._controls: dict[str, Control | None] = {}
-        self.history: History | None = None
-        """Set by the engine."""
 
     # --- runs that come in ---------------------------------------------------------------------------------------
 
@@ -286,16 +284,13 @@ class FlowControl:
         Raises:
             StoreError: the store cannot be read.
         """
-        events: dict[int, list[Event]] = {}
+        batches: dict[int, list[Event]] = {}
         for loaded in found:
-            if loaded.run.control is None or self.history is None:
-                continue
-            for entry in loaded.journal:
-                if entry.key.startswith(BATCH):
-                    event = await self.history.event(entry.value)
-                    if event is not None:
-                        events.setdefault(loaded.run.key, []).append(event)
-        return events
+            if loaded.run.control is not None:
+                wanted = dict.fromkeys(entry.value for entry in loaded.journal if entry.key.startswith(BATCH))
+                if wanted:
+                    batches[loaded.run.key] = await self._executor.history.read(list(wanted))
+        return batches
 
     def left(self, key: int) -> None:
         """A run has left memory, and holds no slot."""

@@ -190,10 +190,9 @@ def run_columns(run: Run, origin: int, gate: int | None, claim: bytes | None) ->
         or run.forked_from is not None
         or run.waits
     ):
+        error = clipped(run.error)
         more = encode_json(
-            RunMore(
-                run.parent_path, run.forked_from, run.waiting_for, clipped(run.error), run.waits, run.detached, run.control
-            )
+            RunMore(run.parent_path, run.forked_from, run.waiting_for, error, run.waits, run.detached, run.control)
         )
     return (3, run.key, origin, run.version, CODES[run.status], run.event_key, run.parent_key, run.created_at,
             run.started_at, run.finished_at, run.wake_at, run.owner, run.epoch, more, gate, claim)  # fmt: skip

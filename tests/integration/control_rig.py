@@ -160,11 +160,11 @@ class ControlRig:
         executor = self.engine.executor
         quiet = 0
         for _ in range(5_000):
-            busy = executor.committer._busy or executor.committer._offers or executor.committer._dirty
-            busy = busy or executor.committer._carried or executor._queue or executor._loading or executor._leaving
-            busy = busy or any(not (live._acts or live._waits) for live in executor.live.values())
-            busy = busy or executor.flow_control.decisions.tasks
-            quiet = 0 if busy else quiet + 1
+            committer = executor.committer
+            moving: list[Any] = [committer._busy, committer._offers, committer._dirty, committer._carried]
+            moving += [executor._queue, executor._loading, executor._leaving, executor.flow_control.decisions.tasks]
+            moving += [not (live._acts or live._waits) for live in executor.live.values()]
+            quiet = 0 if any(moving) else quiet + 1
             if quiet > 3:
                 return
             await asyncio.sleep(0.001)
@@ -185,6 +185,7 @@ class ControlRig:
     async def end_all(self) -> None:
         """Let everything that runs, and whatever then starts, end."""
         self.at_once = True
+        left: list[Run] = []
         for _ in range(200):
             for gate in self.open.values():
                 gate.set()
@@ -209,11 +210,12 @@ class ControlRig:
 
     async def until(self, receipt: Any, wanted: Callable[[Run], bool]) -> Run:
         """Wait until the stored run is so."""
+        run = await self.run(receipt)
         for _ in range(1_000):
-            run = await self.run(receipt)
             if wanted(run):
                 return run
             await asyncio.sleep(0.002)
+            run = await self.run(receipt)
         raise AssertionError(f"it never came to that: {run} {await self.why(receipt)}")
 
     async def why(self, receipt: Any) -> str:

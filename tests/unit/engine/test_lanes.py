@@ -39,7 +39,8 @@ def lanes(time: Time, granted: Callable[[int], None]) -> Lanes:
 
 def one(name: str = "", **more: Any) -> Terms:
     """Terms of a flow with one slot."""
-    return Terms(**({"lane": f"f/{name}", "flow": "f", "slot": "f\0", "limit": 1} | more))
+    values: dict[str, Any] = {"lane": f"f/{name}", "flow": "f", "slot": "f\0", "limit": 1}
+    return Terms(**(values | more))
 
 
 def test_keys_take_turns_and_an_empty_lane_comes_back_at_the_end() -> None:

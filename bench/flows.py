@@ -109,3 +109,12 @@ def registered(count: int) -> dict[str, str]:
             f'  - {{name: a, set: {{x: "{{{{ event.data.total }}}}"}}}}\n'
         )
     return flows
+
+
+def controlled(count: int, control: str) -> dict[str, str]:
+    """So many flows with this control, of which one listens for `bench.mine`."""
+    steps = 'steps:\n  - {name: a, set: {x: "{{ event.data.total }}"}}\n'
+    flows = {"mine": f"name: mine\non: {{event: bench.mine}}\n{control}{steps}"}
+    for number in range(count - 1):
+        flows[f"other-{number}"] = f"name: other-{number}\non: {{event: other{number}.created}}\n{control}{steps}"
+    return flows

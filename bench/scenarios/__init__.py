@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.scenario import Scenario
 from bench.scenarios import (
     accept,
+    control,
     crash,
     history,
     idle,
@@ -29,6 +30,7 @@ ALL: tuple[Scenario, ...] = (
     waiting.SCENARIO,
     crash.SCENARIO,
     many_flows.SCENARIO,
+    control.SCENARIO,
     history.SCENARIO,
     memory.SCENARIO,
 )

@@ -115,6 +115,22 @@ def disable(name: str, as_json: bool, **where: str | None) -> None:
     _switch(name, "disable", where, as_json=as_json)
 
 
+@flows.command(epilog="Example: reactor flows release big-order")
+@click.argument("name")
+@json_option
+@server_options
+def release(name: str, as_json: bool, **where: str | None) -> None:
+    """Let all runs go that `hold` has held."""
+    from reactor.cli import output
+    from reactor.cli.client import part
+
+    answer = client_of(**where).post(f"/flows/{part(name)}/release")
+    if as_json:
+        output.print_json(answer)
+    else:
+        click.echo(f"{answer['released']} runs go on")
+
+
 @flows.command(epilog="""Example: reactor flows run big-order '{"id": 7}' --wait""")
 @click.argument("name")
 @click.argument("event_data", metavar="[JSON|@FILE|-]", required=False)

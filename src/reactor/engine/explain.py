@@ -125,7 +125,7 @@ class Explain:
             until = f" until {to_iso(run.wake_at)}" if run.wake_at else ""
             return f"{run.waiting_for}{until}."
         if run.status is RunStatus.PAUSED:
-            others = ", or all that are held: `POST /api/v1/flows/" + run.flow + "/release`" if is_held(run) else ""
+            others = f", and `reactor flows release {run.flow}` all that are held" if is_held(run) else ""
             return f"{run.waiting_for}; `reactor runs resume {ids.to_text('run', run.key)}` lets it go on{others}."
         why = self._executor.flow_control.why(run.key)
         if why is not None:

@@ -29,6 +29,9 @@ def read(reader: Reader, root: Mapping) -> Control | None:
         node = root.get(key.name)
         if node is not None:
             values[key.name] = shapes.read(reader, node, key, _SCOPE, "")
+    if values.get("batch") is not None and values.get("debounce") is not None:
+        message = "`batch` collects events and `debounce` leaves all but the last out; take one of them"
+        reader.report("several-keys", message, root.keys["debounce"])
     return Control(**values) if values else None
 
 

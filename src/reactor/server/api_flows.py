@@ -194,6 +194,12 @@ async def disable(call: Call) -> Any:
     return await _enable(call, enabled=False)
 
 
+@post("/api/v1/flows/{name}/release", shapes.Released)
+async def release(call: Call) -> Any:
+    """Let all runs go that `hold` has held."""
+    return {"released": await call.engine.control.release(call.params["name"])}
+
+
 @post("/api/v1/flows/{name}/run", shapes.ReceiptShape, body=RunFlow, optional=True, status=202)
 async def run(call: Call) -> Any:
     """Start a flow by hand, whatever its conditions say."""
@@ -215,4 +221,4 @@ async def validate(call: Call) -> Any:
     return {"valid": all(problem["severity"] != "error" for problem in found), "problems": found}
 
 
-LINES = (flows, validate, flow, versions, version, enable, disable, run, triggers, problems)
+LINES = (flows, validate, flow, versions, version, enable, disable, release, run, triggers, problems)

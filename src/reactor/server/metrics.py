@@ -102,6 +102,10 @@ def _engine(lines: list[str], engine: Engine, found: Mapping[str, int]) -> None:
     live = [({"status": status.value}, found[status.value]) for status in _LIVE if status.value in found]
     _add(lines, "runs_live", "gauge", "Unfinished runs in the store.", live)
     _add(lines, "runs_in_memory", "gauge", "Runs in memory.", [({}, len(executor.live))])
+    control = executor.flow_control
+    _add(lines, "runs_queued", "gauge", "Runs that flow control lets wait for their turn.", [({}, control.waiting)])
+    by_rule = [({"rule": rule}, number) for rule, number in sorted(control.decisions.counts.items())]
+    _add(lines, "flow_control_total", "counter", "Events that flow control kept from a run, by rule.", by_rule)
     _add(lines, "queue_events", "gauge", "Events that wait for a commit.", [({}, committer.queued)])
     _add(lines, "commits_total", "counter", "Transactions since the start.", [({}, committer.commits)])
     trouble = int(committer.trouble is not None or committer.broken is not None)

@@ -37,6 +37,12 @@ class ReceiptShape(Shape):
     """It had been accepted before; nothing was started."""
 
 
+class Released(Shape):
+    """Runs that were held and go on."""
+
+    released: int
+
+
 class ErrorShape(Shape):
     """Why a run or step failed."""
 

@@ -117,6 +117,10 @@ def test_windows_are_bounded_and_forgotten() -> None:
         assert window.full_until(now, 3, 100) is None
         window.add(now)
     assert len(windows) < 2_500
+    windows.remember(("throttle", "f", "of before"), now - 10, 1_000_000)
+    for key in range(5_000):
+        windows.get("rate_limit", "f", f"new {key}")
+    assert windows.get("throttle", "f", "of before").times, "what was read from the store is kept like the rest"
     window = Window()
     for at in range(10_000):
         window.add(at, 5)

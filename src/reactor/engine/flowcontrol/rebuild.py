@@ -108,14 +108,14 @@ async def _lately(gates: FlowControl, history: History, name: str, control: Cont
         if run.status is RunStatus.PENDING and run.control is not None and run.control.stage == "":
             continue
         if rate is not None and run.created_at > now - rate.per:
-            gates.windows.get("rate_limit", name, _key(run, "rate_limit")).add(min(run.created_at, now))
+            gates.windows.remember(("rate_limit", name, _key(run, "rate_limit")), run.created_at, rate.per)
         if hold is not None and run.created_at > now - hold.per:
-            gates.windows.get("hold", name, "").add(min(run.created_at, now), hold.over)
+            gates.windows.remember(("hold", name, ""), run.created_at, hold.per, hold.over)
     if throttle is None:
         return
     for at, key in sorted((run.started_at, _key(run, "throttle")) for run in runs if run.started_at is not None):
         if at > now - throttle.per:
-            gates.windows.get("throttle", name, key).add(min(at, now))
+            gates.windows.remember(("throttle", name, key), at, throttle.per)
 
 
 async def _latest(history: History, name: str, made: Instant, started: Instant) -> list[Run]:

@@ -49,6 +49,12 @@ class Windows:
         self._windows: dict[tuple[str, str, str], Window] = {}
         self._sweep_at = _FEW
 
+    def remember(self, name: tuple[str, str, str], at: Instant, per: int, keep: int | None = None) -> None:
+        """One of before the start."""
+        window = self.get(*name)
+        window.per = per
+        window.add(min(at, self._now()), keep)
+
     def get(self, kind: str, flow: str, key: str) -> Window:
         """The window of this control, flow and key."""
         window = self._windows.get((kind, flow, key))

@@ -7,6 +7,7 @@ from bench.scenarios import (
     accept,
     control,
     crash,
+    flow_tests,
     history,
     idle,
     many_flows,
@@ -33,4 +34,5 @@ ALL: tuple[Scenario, ...] = (
     control.SCENARIO,
     history.SCENARIO,
     memory.SCENARIO,
+    flow_tests.SCENARIO,
 )

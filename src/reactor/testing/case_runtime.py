@@ -26,6 +26,8 @@ from reactor.testing.case_world import CaseWorld
 _RETRYABLE = ("timeout", "connection", "http.5", "http.429", "http.408")
 """Beginnings of the kinds of errors that actions themselves call worth another try."""
 RUN_ID = "run_test"
+_log = logging.getLogger("reactor.test")
+_log.addHandler(logging.NullHandler())  # what flows log is not what a test has to say
 
 
 class Surroundings(msgspec.Struct, kw_only=True):
@@ -120,7 +122,7 @@ class CaseRuntime(VirtualRuntime):
             step=path,
             attempt=call.attempt,
             idempotency_key=f"{self.run_id}:{path}",
-            log=logging.LoggerAdapter(logging.getLogger("reactor.test"), {"step": path}),
+            log=logging.LoggerAdapter(_log, {"step": path}),
             clock=self.world.clock,
             settings=self.around.settings,
             secrets=call.secrets,

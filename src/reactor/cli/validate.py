@@ -16,14 +16,22 @@ FORMATS = ("human", "json", "github", "sarif")
 @click.argument("paths", metavar="FILE…|DIR", nargs=-1, required=True)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="human", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-def validate(paths: tuple[str, ...], form: str, as_json: bool) -> int:
+@click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option("--lint/--no-lint", default=True, help="Whether to tell what is valid and still looks wrong.")
+def validate(paths: tuple[str, ...], form: str, as_json: bool, strict: bool, lint: bool) -> int:
     """Show all problems of flows at once, with fixes. Exit 1 when there are errors."""
     from reactor.language import report
     from reactor.language.folder import load_folder
+    from reactor.language.lint import lint_folder
+    from reactor.language.problems import in_order
 
-    folder = load_folder(paths, catalog=_catalog())
+    catalog = _catalog()
+    folder = load_folder(paths, catalog=catalog)
+    if lint:
+        folder.problems = in_order([*folder.problems, *lint_folder(folder, catalog=catalog)])
     click.echo(report.render(folder, "json" if as_json else form), nl=False)
-    return 1 if any(problem.severity == "error" for problem in folder.problems) else 0
+    failing = ("error", "warning") if strict else ("error",)
+    return 1 if any(problem.severity in failing for problem in folder.problems) else 0
 
 
 def _catalog() -> Catalog:

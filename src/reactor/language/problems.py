@@ -22,7 +22,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong (or, as a warning, looks wrong). Lines and columns count from 1, in characters."""
 
     severity: str = "error"
-    """error | warning"""
+    """error | warning | info"""
     rule: str
     """Its kind, for tools: `unknown-key`, `not-yet`, `unknown-name` …"""
     message: str

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import msgspec
 
 from reactor.language.folder import Folder
-from reactor.language.problems import Problem, errors
+from reactor.language.lint import RULES
+from reactor.language.problems import Problem
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -31,8 +32,12 @@ def render(found: Folder | Iterable[Problem], form: str = "human") -> str:
 def summary(problems: Iterable[Problem]) -> str:
     """`2 errors, 1 warning`."""
     found = list(problems)
-    counts = [(sum(problem.severity == kind for problem in found), kind) for kind in ("error", "warning")]
-    return ", ".join(f"{count} {kind}{'s' if count != 1 else ''}" for count, kind in counts if count) or "no problems"
+    counts = [(sum(problem.severity == kind for problem in found), kind) for kind in ("error", "warning", "info")]
+    words = {"info": "hint"}
+    return (
+        ", ".join(f"{count} {words.get(kind, kind)}{'s' if count != 1 else ''}" for count, kind in counts if count)
+        or "no problems"
+    )
 
 
 def human(problems: list[Problem]) -> str:
@@ -59,19 +64,23 @@ def _width(char: str) -> int:
 
 
 def as_json(problems: list[Problem]) -> str:
-    """`{problems: [...], errors, warnings}`."""
-    bad = len(errors(problems))
-    body = {"errors": bad, "warnings": len(problems) - bad, "problems": problems}
+    """`{problems: [...], errors, warnings, hints}`."""
+    counts = {kind: sum(problem.severity == kind for problem in problems) for kind in ("error", "warning", "info")}
+    body = {"errors": counts["error"], "warnings": counts["warning"], "hints": counts["info"], "problems": problems}
     return msgspec.json.format(msgspec.json.encode(body), indent=2).decode() + "\n"
 
 
 def github(problems: list[Problem]) -> str:
     """Commands that GitHub turns into annotations of a pull request."""
     return "".join(
-        f"::{problem.severity} file={_property(problem.file or '')},line={problem.line},col={problem.column},"
-        f"endColumn={problem.end_column},title={_property(problem.rule)}::{_data(problem.message)}\n"
+        f"::{_COMMANDS[problem.severity]} file={_property(problem.file or '')},"
+        f"line={problem.line},col={problem.column},endColumn={problem.end_column},title={_property(problem.rule)}::{_data(problem.message)}\n"
         for problem in problems
     )
+
+
+_COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
+_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 
 
 def _data(text: str) -> str:
@@ -84,23 +93,39 @@ def _property(text: str) -> str:
 
 def sarif(problems: list[Problem]) -> str:
     """Static Analysis Results Interchange Format 2.1.0, for code scanning."""
-    rules = [{"id": rule} for rule in sorted({problem.rule for problem in problems})]
-    driver = {"name": "reactor validate", "rules": rules}
+    rules = sorted({problem.rule for problem in problems})
+    driver = {"name": "reactor validate", "rules": [_rule(name) for name in rules]}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(problem) for problem in problems],
+        "results": [_result(problem, rules) for problem in problems],
     }
     body = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
     return msgspec.json.format(msgspec.json.encode(body), indent=2).decode() + "\n"
 
 
-def _result(problem: Problem) -> dict[str, Any]:
+def _rule(name: str) -> dict[str, Any]:
+    """What is known of a rule: of those of lint the reason and what to do, of the others that they are errors."""
+    rule = RULES.get(name)
+    if rule is None:
+        words = name.replace("-", " ")
+        return {"id": name, "shortDescription": {"text": f"{words[:1].upper()}{words[1:]}"}}
+    return {
+        "id": name,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.reason},
+        "help": {"text": f"{rule.reason}\n\n{rule.fix}", "markdown": f"{rule.reason}\n\n**What to do.** {rule.fix}"},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+    }
+
+
+def _result(problem: Problem, rules: list[str]) -> dict[str, Any]:
     artifact = {"uri": quote(problem.file or "flow.yaml")}
     region = {"startLine": problem.line, "startColumn": problem.column, "endColumn": problem.end_column}
     result: dict[str, Any] = {
         "ruleId": problem.rule,
-        "level": problem.severity,
+        "ruleIndex": rules.index(problem.rule),
+        "level": _LEVELS[problem.severity],
         "message": {"text": problem.message},
         "locations": [{"physicalLocation": {"artifactLocation": artifact, "region": region}}],
     }

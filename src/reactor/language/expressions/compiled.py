@@ -151,6 +151,11 @@ class ListOf:
         self.names, self.references, self.paths = _joined(items)
 
     @property
+    def items(self) -> tuple[Compiled, ...]:
+        """What stands in the list."""
+        return tuple(self._items)
+
+    @property
     def source(self) -> str:
         """The list as one line."""
         return shown(self._written)
@@ -182,6 +187,11 @@ class MapOf:
         self._entries = entries
         self._keys = keys
         self.names, self.references, self.paths = _joined([*entries.values(), *keys.values()])
+
+    @property
+    def entries(self) -> Mapping[str, Compiled]:
+        """What stands in the map, by the keys as written."""
+        return self._entries
 
     @property
     def source(self) -> str:

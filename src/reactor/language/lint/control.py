@@ -49,8 +49,8 @@ def ends(step: Step) -> bool:
 @rule(
     "unreachable",
     "Steps that are never reached",
-    reason="What stands behind `return`, `fail` or `break`, under a condition that is always false, or in a case behind "
-    "one that always holds, never runs; whoever reads the flow thinks that it does.",
+    reason="What stands behind `return`, `fail` or `break`, under a condition that is always false, or in a case "
+    "behind one that always holds, never runs; whoever reads the flow thinks that it does.",
     fix="Take the steps out, or give what stands before them its condition.",
 )
 def _unreachable(subject: Subject) -> Iterator[Finding]:
@@ -104,8 +104,8 @@ def _endless(subject: Subject) -> Iterator[Finding]:
     "Waits without a timeout",
     reason="`wait_for` and `approve` without a limit keep their run alive until what they wait for comes, and "
     "perhaps it never does.",
-    fix="Give it a `timeout` (and `on_timeout`, if the run should go on), or the step, a block around it, or the flow a "
-    "`deadline` or `timeout`.",
+    fix="Give it a `timeout` (and `on_timeout`, if the run should go on), or the step, a block around it, or the flow "
+    "a `deadline` or `timeout`.",
 )
 def _waiting(subject: Subject) -> Iterator[Finding]:
     if subject.flow.timeout is not None:

@@ -98,7 +98,7 @@ def _below(step: Step) -> Iterator[Step]:
     "known to all of them, and stays so after it has been taken out.",
     fix="Keep it with `reactor secrets set NAME`, write `{{ secrets.NAME }}`, and have it replaced: it has been seen.",
 )
-def _secrets(subject: Subject) -> Iterator[Finding]:
+def _clear(subject: Subject) -> Iterator[Finding]:
     root = subject.root
     if isinstance(root, Mapping):
         for name, node in root.entries.items():
@@ -127,8 +127,8 @@ def _secrets(node: Node, key: str) -> Iterator[Finding]:
 @rule(
     "self-trigger",
     "Events that start their own flow again",
-    reason="A flow that emits what it listens for, itself or by way of other flows, starts itself again for ever, until "
-    "the limit of causes stops it.",
+    reason="A flow that emits what it listens for, itself or by way of other flows, starts itself again for ever, "
+    "until the limit of causes stops it.",
     fix="Give the trigger, the flow or the step that emits a condition that ends it, or the event another type.",
 )
 def _selfish(subject: Subject) -> Iterator[Finding]:

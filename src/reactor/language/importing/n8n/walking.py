@@ -1,0 +1,386 @@
+"""The parts of a workflow of n8n as lists of steps: who sees whose output, and where ways meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reactor.language.importing.coverage import IGNORED, MAPPED, PLACEHOLDER, Coverage
+from reactor.language.importing.documents import Doc, access
+from reactor.language.importing.javascript import NotUnderstood
+from reactor.language.importing.making import Names as StepNames
+from reactor.language.importing.making import placeholder
+from reactor.language.importing.n8n import conditions
+from reactor.language.importing.n8n.actions import At, Made, handler, listed
+from reactor.language.importing.n8n.nodes import Node, Workflow
+from reactor.language.importing.n8n.values import Item, Names, Values
+from reactor.language.importing.structure import Choice, Each, Fan, Jump, Loop, Part, Plain
+from reactor.language.importing.writing import Step
+
+_QUIET = frozenset({"noOp", "if", "switch", "filter", "merge", "splitInBatches", "splitOut", "aggregate", "limit"})
+"""Nodes that are no step of their own."""
+Steps = list[Step]
+Way = tuple[Steps, Item | None]
+"""Steps, and what comes out of them; None: nothing, the way ends or leads elsewhere."""
+
+
+class Walker:
+    """Turns parts into steps. One walker is one attempt; see `workflow.read_n8n`."""
+
+    def __init__(
+        self, workflow: Workflow, coverage: Coverage, *, starts: Mapping[str, Doc], doubtful: set[str], kept: set[str]
+    ) -> None:
+        self.workflow = workflow
+        self.coverage = coverage
+        self.doubtful = doubtful
+        """Steps that the loader has refused: they become placeholders."""
+        self.kept = kept
+        """Nodes whose output is read from outside of the branch or loop they stand in: it is put into a variable."""
+        self.wanted: set[str] = set()
+        """Such nodes that were met in this attempt."""
+        self.names = StepNames()
+        self.connections: dict[str, dict[str, Any]] = {}
+        self.response: list[str] = []
+        self.visible: dict[str, Item] = {name: Item(doc) for name, doc in starts.items()}
+        self.hidden: set[str] = set()
+        self.origin: dict[str, str] = {}
+        """Step → node."""
+
+    # --- names ---------------------------------------------------------------------------------------------------
+
+    def find(self, name: str) -> Item:
+        """What a node hands on, as it is seen from here."""
+        if name in self.visible:
+            return self.visible[name]
+        if name in self.hidden:
+            self.wanted.add(name)
+            raise NotUnderstood(f'what "{name}" gives is not seen from here')
+        raise NotUnderstood(f'"{name}" has not run before this' if name in self.workflow.nodes else f'there is no "{name}"')
+
+    def values(self, node: Node, item: Item) -> Values:
+        """Translates parameters of a node."""
+        return Values(Names(item, self.find), self.coverage, node.name)
+
+    def step_name(self, node: Node) -> str:
+        """A name for a node's step."""
+        name = self.names.take(node.name, node.kind)
+        self.origin[name] = node.name
+        return name
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    def way(self, parts: Sequence[Part], item: Item) -> Way:
+        """A list of steps."""
+        steps: Steps = []
+        now: Item | None = item
+        for part in parts:
+            if now is None:
+                break
+            made, now = self.part(part, now)
+            steps += made
+        return steps, now
+
+    def part(self, part: Part, item: Item) -> Way:
+        """One part."""
+        if isinstance(part, Plain):
+            return self.plain(part.node, item)
+        if isinstance(part, Choice):
+            return self.choice(part, item)
+        if isinstance(part, Fan):
+            return self.fan(part, item)
+        if isinstance(part, Each):
+            return self.each(part, item)
+        if isinstance(part, Loop):
+            return self.loop(part, item)
+        return self.jump(part, item)
+
+    def jump(self, part: Jump, item: Item) -> Way:
+        """The end of a way."""
+        if part.kind in ("join", "continue"):
+            return [], item
+        if part.kind == "break":
+            return [self._keep_loop(item), Step({"name": self.names.take("leave"), "break": True})], None
+        if part.kind == "end":
+            return [Step({"name": self.names.take("leave"), "break": True})], None
+        reasons = {
+            "again": "n8n goes back here in a way that steps cannot say: write it as a `while` or `until` loop",
+            "deep": "n8n goes on here, nested too deep for one flow: put the rest into a flow of its own and `call` it",
+        }
+        name = self.names.take(f"go_on_at_{part.node}", "go_on")
+        what = f'the way to n8n node "{part.node}"'
+        self.coverage.add("connection", f"→ {part.node}", PLACEHOLDER, name, reasons[part.kind])
+        return [placeholder(name, what, reasons[part.kind], None)], None
+
+    # --- nodes ---------------------------------------------------------------------------------------------------
+
+    def plain(self, name: str, item: Item) -> Way:
+        """One node."""
+        node = self.workflow.nodes[name]
+        made = self.made(node, item)
+        after = self.keep(node, made)
+        ended = node.kind == "stopAndError" and not node.disabled and made.steps and "fail" in made.steps[-1]
+        return made.steps, None if ended else after
+
+    def made(self, node: Node, item: Item) -> Made:
+        """The steps of one node; a placeholder when it cannot be said."""
+        turn = handler(node)
+        name = self.step_name(node) if node.kind not in _QUIET or turn is None else node.name
+        output = Doc(f"steps.{name}.output")
+        at = At(node, name, item, self.values(node, item), self.coverage, self.connections, output, self.response)
+        try:
+            if name in self.doubtful:
+                raise NotUnderstood("what came out of it was no valid step")
+            if turn is None:
+                raise NotUnderstood(self._unknown(node))
+            made = turn(at)
+        except NotUnderstood as error:
+            return self.left(node, at, str(error))
+        for step in made.steps:
+            step.update(_common(node))
+            step.comment = (*_notes(node), *step.comment)
+        if node.disabled:
+            self.coverage.add(node.type, node.name, IGNORED, "", "it is disabled in n8n")
+        else:
+            became = ", ".join(str(step["name"]) for step in made.steps)
+            self.coverage.add(node.type, node.name, MAPPED, became, made.note)
+        return made
+
+    def left(self, node: Node, at: At, reason: str) -> Made:
+        """A placeholder in place of a node."""
+        name = at.name if at.name in self.origin else self.step_name(node)
+        more = [
+            f"with {part.what}: {part.parameters}"[:500]
+            for part in self.workflow.nodes.values()
+            if self.workflow.parts.get(part.name) == node.name
+        ]
+        step = placeholder(name, node.what, reason, node.parameters, more)
+        step.comment = (*_notes(node), *step.comment)
+        self.coverage.add(node.type, node.name, PLACEHOLDER, name, reason)
+        output = f"steps.{name}.output"
+        return Made([step], Item(Doc(output), output))
+
+    def _unknown(self, node: Node) -> str:
+        service = node.kind.removesuffix("Tool")
+        return f"there is no action for `{service}`: use `http.request` with its API, or a connector of a plugin"
+
+    def keep(self, node: Node, made: Made) -> Item:
+        """Remember what a node gives, in a variable if others need it from outside."""
+        item = made.item
+        if node.name in self.kept and item.doc.whole != "none":
+            name = self.names.take(f"keep_{node.name}")
+            variable = name.removeprefix("keep_")
+            made.steps.append(Step({"name": name, "set": {variable: f"{{{{ {item.doc.whole} }}}}"}}))
+            item = Item(Doc(f"vars.{variable}"), item.many and f"[vars.{variable}]")
+        self.visible[node.name] = item
+        return item
+
+    # --- choices -------------------------------------------------------------------------------------------------
+
+    def choice(self, part: Choice, item: Item) -> Way:
+        """A node with several ways out, one of which is taken."""
+        node = self.workflow.nodes[part.node]
+        if node.kind in ("if", "filter", "switch"):
+            return self.asked(node, part, item)
+        made = self.made(node, item)
+        after = self.keep(node, made)
+        step = next((step for step in made.steps if "fail" not in step), None)
+        if step is None:
+            return self.arms(node, made.steps, part, [after], ["true"])
+        name = str(step["name"])
+        failed = Item(Doc(f"steps.{name}.error").put(("error",), f"steps.{name}.error"))
+        step["continue_on_error"] = True
+        ways = [*[after] * (len(part.arms) - 1), failed]
+        asked: list[str | None] = [None] * (len(part.arms) - 1) + [f"steps.{name}.status == 'failed'"]
+        return self.arms(node, made.steps, part, ways, asked)
+
+    def asked(self, node: Node, part: Choice, item: Item) -> Way:
+        """`if`, `filter`, `switch`."""
+        name = self.step_name(node)
+        values = self.values(node, item)
+        try:
+            if name in self.doubtful:
+                raise NotUnderstood("what came out of it was no valid condition")
+            asked = self._conditions(node, values, len(part.arms))
+        except NotUnderstood as error:
+            reason = f"{error}: the ways behind it stand below, and none is taken"
+            step = placeholder(self.names.take(f"decide_{node.name}"), node.what, reason, node.parameters)
+            self.coverage.add(node.type, node.name, PLACEHOLDER, str(step["name"]), reason)
+            asked = [f"vars.{name} == {number}" for number in range(len(part.arms))]
+            choose = Step({"name": self.names.take(f"choose_{node.name}"), "set": {name: None}})
+            self.visible[node.name] = item
+            return self.arms(node, [choose, step], part, [item] * len(part.arms), list(asked), name)
+        self.coverage.add(node.type, node.name, MAPPED, name)
+        self.visible[node.name] = item
+        return self.arms(node, [], part, [item] * len(part.arms), asked, name)
+
+    def _conditions(self, node: Node, values: Values, ports: int) -> list[str | None]:
+        if node.kind != "switch":
+            return [conditions.condition(node, values), None]
+        asked = conditions.cases(node, values, ports)
+        extra = conditions.fallback(node, ports)
+        return [one if one is not None or number == extra else "false" for number, one in enumerate(asked)]
+
+    def arms(  # noqa: PLR0913 - what a choice is made of
+        self,
+        node: Node,
+        steps: Steps,
+        part: Choice,
+        items: Sequence[Item],
+        asked: Sequence[str | None],
+        name: str | None = None,
+    ) -> Way:
+        """The ways out as a `switch`; what has no condition is its `else`."""
+        ways = [self.way(arm, item) for arm, item in zip(part.arms, [*items, items[-1]], strict=False)]
+        order = sorted(range(len(ways)), key=lambda number: (number >= len(asked) or asked[number] is None, number))
+        live = [number for number in order if ways[number][1] is not None]
+        after = self._meet(node, [ways[number] for number in live])
+        cases = []
+        for number in order:
+            condition = asked[number] if number < len(asked) else "false"
+            body = ways[number][0]
+            if condition is None and not body:
+                continue
+            inner = body or [Step({"name": self.names.take("nothing"), "set": {"nothing": None}})]
+            cases.append({"if": condition, "steps": inner} if condition is not None else {"else": inner})
+        while cases and "if" in cases[-1] and _is_nothing(cases[-1]["steps"]):
+            cases.pop()
+        if len(cases) == 1 and "else" in cases[0]:
+            return [*steps, *cases[0]["else"]], after
+        if cases:
+            switch = Step({"name": name or self.step_name(node), "switch": cases}, _notes(node) if name else ())
+            steps = [*steps, switch]
+        return steps, after
+
+    def _meet(self, node: Node, ways: Sequence[Way]) -> Item | None:
+        """What goes on where ways meet again: the item they agree in, else a variable that each of them sets."""
+        items = [item for _, item in ways if item is not None]
+        if not items:
+            return None
+        if all(item.doc == items[0].doc for item in items):
+            return items[0]
+        name = self.names.take(f"after_{node.name}")
+        for steps, item in ways:
+            if item is not None:
+                steps.append(Step({"name": self.names.take(f"set_{name}"), "set": {name: f"{{{{ {item.doc.whole} }}}}"}}))
+        return Item(Doc(f"vars.{name}"))
+
+    # --- side by side, and loops ---------------------------------------------------------------------------------
+
+    def inside(self, parts: Sequence[Part], item: Item) -> Way:
+        """Steps whose outputs are not seen outside."""
+        before = dict(self.visible)
+        way = self.way(parts, item)
+        new = {name for name in self.visible if self.visible[name] != before.get(name)}
+        lasting = {name: self.visible[name] for name in new if self.visible[name].doc.whole.startswith("vars.")}
+        self.hidden |= new - set(lasting)
+        self.visible = {**before, **lasting}
+        return way
+
+    def fan(self, part: Fan, item: Item) -> Way:
+        """Ways side by side: `parallel`, with what each hands on as its output."""
+        arms = [(arm, *self.inside(arm, item)) for arm in part.arms]
+        real = [(arm, steps, after) for arm, steps, after in arms if steps]
+        if not real:
+            return [], item
+        if len(real) == 1 and len(arms) == len(real):
+            return real[0][1], real[0][2]
+        name = self.names.take("parallel")
+        branches: dict[str, Any] = {}
+        ends: list[Item] = []
+        for arm, steps, after in arms:
+            if not steps:
+                ends.append(item)
+                continue
+            branch = _free(_first_name(steps), branches)
+            if after is not None and _joins(arm):
+                steps.append(Step({"name": self.names.take("give"), "return": f"{{{{ {after.doc.whole} }}}}"}))
+                ends.append(Item(Doc(access(f"steps.{name}.output.branches", (branch, "output")))))
+            branches[branch] = steps
+        step = Step({"name": name, "parallel": {"branches": branches}})
+        return [step], self._merged(ends) if ends else None
+
+    def _merged(self, ends: Sequence[Item]) -> Item:
+        listed_ = ", ".join(item.doc.whole for item in ends)
+        return Item(ends[0].doc, f"[{listed_}]")
+
+    def each(self, part: Each, item: Item) -> Way:
+        """`for_each`."""
+        node = self.workflow.nodes[part.node]
+        name = self.step_name(node)
+        values = self.values(node, item)
+        at = At(node, name, item, values, self.coverage, self.connections, Doc(""), self.response)
+        try:
+            items = listed(at) if node.kind != "splitInBatches" else item.many or f"[{item.doc.whole}]"
+        except NotUnderstood as error:
+            return self.left(node, at, str(error)).steps, None
+        own = f"{name.lower()}_item"
+        size = node.parameters.get("batchSize", 1 if node.version >= 2 else 10)
+        batch = size if node.kind == "splitInBatches" and isinstance(size, int) and size > 1 else None
+        inner = Item(Doc(f"{own}[0]" if batch else own), own if batch else f"[{own}]")
+        before = self.visible.get(node.name)
+        self.visible[node.name] = inner
+        body, after = self.inside(part.body, inner)
+        self.visible.pop(node.name, None)
+        if before is not None:
+            self.visible[node.name] = before
+        if after is not None:
+            body.append(Step({"name": self.names.take("give"), "return": f"{{{{ {after.doc.whole} }}}}"}))
+        step = {"name": name, "for_each": items, "as": own, **({"batch": batch} if batch else {}), "steps": body}
+        note = "the first item of each batch is what `$json` was" if batch else "n8n goes node by node, this item by item"
+        self.coverage.add(node.type, node.name, MAPPED, name, note)
+        output = f"steps.{name}.output"
+        done = Item(Doc(f"{output}[0]"), output)
+        self.visible[node.name] = done
+        return [Step(step, _notes(node))], done
+
+    def loop(self, part: Loop, item: Item) -> Way:
+        """What n8n does by an arrow back: `while`, with the item in a variable from one round to the next."""
+        name = self.names.take(f"again_{part.node}")
+        self._loop_var = name
+        begin = Step({"name": self.names.take("begin"), "set": {name: f"{{{{ {item.doc.whole} }}}}"}})
+        body, after = self.inside(part.body, Item(Doc(f"vars.{name}")))
+        if after is not None:
+            body.append(Step({"name": self.names.take("next"), "set": {name: f"{{{{ {after.doc.whole} }}}}"}}))
+        step = Step({"name": self.names.take(f"loop_{part.node}"), "while": "true", "max": 10_000, "steps": body})
+        return [begin, step], Item(Doc(f"vars.{name}"))
+
+    def _keep_loop(self, item: Item) -> Step:
+        return Step({"name": self.names.take("result"), "set": {self._loop_var: f"{{{{ {item.doc.whole} }}}}"}})
+
+
+def _is_nothing(steps: Steps) -> bool:
+    return len(steps) == 1 and steps[0].get("set") == {"nothing": None}
+
+
+def _joins(arm: Sequence[Part]) -> bool:
+    return bool(arm) and isinstance(arm[-1], Jump) and arm[-1].kind in ("join", "continue")
+
+
+def _first_name(steps: Steps) -> str:
+    return str(next((step["name"] for step in steps), "branch"))
+
+
+def _free(base: str, taken: Mapping[str, Any]) -> str:
+    name, count = base, 1
+    while name in taken:
+        count += 1
+        name = f"{base}_{count}"
+    return name
+
+
+def _common(node: Node) -> dict[str, Any]:
+    """What every node of n8n may have."""
+    found: dict[str, Any] = {}
+    if node.raw.get("retryOnFail") is True:
+        tries, pause = node.raw.get("maxTries", 3), node.raw.get("waitBetweenTries", 1000)
+        tries = tries if isinstance(tries, int) and tries > 0 else 3
+        pause = pause if isinstance(pause, int) and pause >= 0 else 1000
+        found["retry"] = {"max": tries, "backoff": "fixed", "delay": f"{pause}ms"}
+    if node.raw.get("continueOnFail") is True or node.raw.get("onError") == "continueRegularOutput":
+        found["continue_on_error"] = True
+    return found
+
+
+def _notes(node: Node) -> tuple[str, ...]:
+    notes = node.raw.get("notes")
+    return (notes.strip(),) if isinstance(notes, str) and notes.strip() else ()

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.@-]*(?: [A-Za-z0-9_/.@(-][A-Za-z0-9_/.@()'-]*)*")
+_SPAN = re.compile(r"\d+(?:ms|s|m|h|d)")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"})
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _LONE = re.compile("[\ud800-\udfff]")
@@ -45,7 +46,8 @@ def clean(text: str) -> str:
 
 
 def _entry(key: str, value: Any, indent: str, *, spaced: bool = False) -> Iterator[str]:
-    name = scalar(key)
+    # YAML 1.2: `on` is a text, and as a key everybody writes it so.
+    name = key if key == "on" else scalar(key)
     short = _inline(value, _INLINE - len(indent) - len(name))
     if short is not None:
         yield f"{indent}{name}: {short}"
@@ -141,7 +143,7 @@ def scalar(value: Any) -> str:
     if isinstance(value, float):
         return json.dumps(value) if value == value and abs(value) != float("inf") else "null"
     text = _LONE.sub("\ufffd", str(value))
-    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS and len(text) <= _WIDTH:
+    if _SPAN.fullmatch(text) or (_PLAIN.fullmatch(text) and text.lower() not in _WORDS and len(text) <= _WIDTH):
         return text
     quoted = json.dumps(text, ensure_ascii=False)
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)

@@ -85,8 +85,11 @@ class Coverage:
             lines += ["", "Secrets to set:", *wanted]
         total = self.count(MAPPED) + self.count(PLACEHOLDER)
         ignored = self.count(IGNORED)
-        lines += ["", f"{self.count(MAPPED)} of {total} constructs mapped ({self.percent:g} %), "
-                  f"{self.count(PLACEHOLDER)} kept as placeholders, {ignored} without a meaning in a flow"]
+        lines += [
+            "",
+            f"{self.count(MAPPED)} of {total} constructs mapped ({self.percent:g} %), "
+            f"{self.count(PLACEHOLDER)} kept as placeholders, {ignored} without a meaning in a flow",
+        ]
         return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

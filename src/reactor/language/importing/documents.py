@@ -12,7 +12,9 @@ from reactor.language.importing.javascript import quoted
 Key = str | int
 Path = tuple[Key, ...]
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_TAKEN = frozenset({"items", "keys", "values", "get", "copy", "count", "index", "not", "and", "or", "in", "is", "if", "else"})
+_TAKEN = frozenset(
+    {"items", "keys", "values", "get", "copy", "count", "index", "not", "and", "or", "in", "is", "if", "else"}
+)
 """Names that mean something else behind a dot."""
 _ATOM = re.compile(r"[A-Za-z_][\w.]*(?:\[[^\[\]]*\]|\.[A-Za-z_]\w*|\(\))*")
 
@@ -47,6 +49,14 @@ class Doc(msgspec.Struct, frozen=True):
     def whole(self) -> str:
         """The expression of all of it."""
         return self.at(())
+
+
+class Item(msgspec.Struct, frozen=True):
+    """What is handed from one place to the next."""
+
+    doc: Doc
+    many: str | None = None
+    """The expression of the list of all of them, where there are several."""
 
 
 def _merged(own: str | None, parts: list[tuple[Path, str]]) -> str:

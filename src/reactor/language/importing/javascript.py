@@ -114,9 +114,7 @@ class Arrow(msgspec.Struct, frozen=True):
     body: Expression
 
 
-Expression = (
-    Literal | Name | Member | Call | Unary | Binary | Conditional | Array | Object | Template | Regex | Arrow
-)
+Expression = Literal | Name | Member | Call | Unary | Binary | Conditional | Array | Object | Template | Regex | Arrow
 
 
 def parse(text: str) -> Expression:

@@ -62,6 +62,8 @@ class Loop(msgspec.Struct, frozen=True):
 
     node: str
     body: Parts
+    goes_on: bool = False
+    """Whether something stands behind it; then a way that ends in its middle must not come there."""
 
 
 class Jump(msgspec.Struct, frozen=True):
@@ -98,8 +100,8 @@ class _Walker:
     def _find_loops(self) -> None:
         for node, port in self.graph.each.items():
             targets = self.graph.ports[node][port] if port < len(self.graph.ports[node]) else ()
-            body = self.reach(targets, {node})
-            self.back |= {(inner, node) for inner in body if node in set(self.graph.after(inner))}
+            inside = self.reach(targets, {node})
+            self.back |= {(inner, node) for inner in inside if node in set(self.graph.after(inner))}
         for start in self.starts:
             self._find_back(start)
         heads = {head for _, head in self.back if head not in self.graph.each}
@@ -160,15 +162,14 @@ class _Walker:
         known: dict[str, frozenset[str] | None] = {}
         common: frozenset[str] | None = None
         for targets in groups:
-            for way in [self._passes(target, stops, known) for target in targets] or [frozenset({EXIT})]:
+            there = [target for target in targets if target in self.graph.ports]
+            for way in [self._passes(target, stops, known) for target in there] or [frozenset({EXIT})]:
                 if way is not None:
                     common = way if common is None else common & way
         found = (common or frozenset()) - {EXIT}
         return max(found, key=lambda node: (len(known.get(node) or ()), node), default=None)
 
-    def _passes(
-        self, start: str, stops: Stops, known: dict[str, frozenset[str] | None]
-    ) -> frozenset[str] | None:
+    def _passes(self, start: str, stops: Stops, known: dict[str, frozenset[str] | None]) -> frozenset[str] | None:
         """The nodes that every way from here passes; None where every way fails."""
         order: list[str] = []
         seen: set[str] = set(known)
@@ -290,7 +291,7 @@ class _Walker:
         inner: Stops = {**dict.fromkeys(stops, "again"), head: "continue"}
         if exit_ is not None:
             inner[exit_] = "break"
-        return Loop(head, tuple(self.walk(head, inner, depth + 1, loop=True, head=True)))
+        return Loop(head, tuple(self.walk(head, inner, depth + 1, loop=True, head=True)), exit_ is not None)
 
     # --- side by side --------------------------------------------------------------------------------------------
 

@@ -11,10 +11,10 @@ import msgspec
 
 from reactor.language.importing.coverage import Coverage
 from reactor.language.importing.n8n import read_n8n
+from reactor.language.importing.stepfunctions import read_states
 from reactor.language.importing.writing import write
 from reactor.language.loader import Loaded, load
 from reactor.language.problems import Problem, errors
-from reactor.language.yaml_events import read
 from reactor.model.errors import InvalidError
 from reactor.sdk import Catalog
 
@@ -72,15 +72,25 @@ def _n8n(data: str | bytes, catalog: Catalog, file: str | None) -> Imported:
     return until_valid("n8n", make, catalog, f"Imported from n8n{f', {PurePath(file).name}' if file else ''}.")
 
 
-def until_valid(
-    engine: str, make: Callable[[Coverage, set[str]], Reading], catalog: Catalog, title: str
-) -> Imported:
+def _states(data: str | bytes, catalog: Catalog, file: str | None) -> Imported:
+    given = _from_json(data, file)
+    stem = PurePath(file or "").name.split(".")[0]
+
+    def make(coverage: Coverage, doubtful: set[str]) -> Reading:
+        return read_states(given, coverage, doubtful=doubtful, name=stem)
+
+    title = f"Imported from AWS Step Functions{f', {PurePath(file).name}' if file else ''}."
+    return until_valid("stepfunctions", make, catalog, title)
+
+
+def until_valid(engine: str, make: Callable[[Coverage, set[str]], Reading], catalog: Catalog, title: str) -> Imported:
     """Make a flow, load it, and make it again with placeholders for the steps that were refused, until none is.
 
     Raises:
         InvalidError: what is refused belongs to no step.
     """
     doubtful: set[str] = set()
+    wrong: list[Problem] = []
     for _ in range(_ATTEMPTS):
         coverage = Coverage(engine)
         flow, head, _ = make(coverage, doubtful)
@@ -99,9 +109,7 @@ def until_valid(
 
 def _blamed(loaded: Loaded, problem: Problem) -> set[str]:
     """The innermost step around a problem; of an unknown step also the one that is read."""
-    root = read(loaded.source.text).root
     plain = loaded.source.text.splitlines()
-    del root
     for number in range(min(problem.line, len(plain)) - 1, -1, -1):
         line = plain[number].lstrip()
         if line.startswith("- name: "):
@@ -112,5 +120,5 @@ def _blamed(loaded: Loaded, problem: Problem) -> set[str]:
     return set()
 
 
-ENGINES: Mapping[str, Callable[[str | bytes, Catalog, str | None], Imported]] = {"n8n": _n8n}
+ENGINES: Mapping[str, Callable[[str | bytes, Catalog, str | None], Imported]] = {"n8n": _n8n, "stepfunctions": _states}
 """Readers by the name of the engine."""

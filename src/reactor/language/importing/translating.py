@@ -43,7 +43,16 @@ _LUXON = {
     "ccc": "%a", "ZZ": "%z", "o": "%j",
 }  # fmt: skip
 _LUXON_TOKEN = re.compile(r"'(?P<text>[^']*)'|(?P<letters>([A-Za-z])\3*)|(?P<other>[^A-Za-z']+)")
-_UNITS = {"year": "d", "month": "d", "week": "d", "day": "d", "hour": "h", "minute": "m", "second": "s", "millisecond": "ms"}
+_UNITS = {
+    "year": "d",
+    "month": "d",
+    "week": "d",
+    "day": "d",
+    "hour": "h",
+    "minute": "m",
+    "second": "s",
+    "millisecond": "ms",
+}
 _TIMES = {"year": 365, "month": 30, "week": 7}
 _DYNAMIC = "a name that only the run knows"
 
@@ -133,7 +142,9 @@ class Translator:
     def literal(self, tree: js.Literal) -> str:
         if isinstance(tree.value, str):
             return quoted(tree.value)
-        return {None: "none", True: "true", False: "false"}.get(tree.value, repr(tree.value))
+        if tree.value is None or isinstance(tree.value, bool):
+            return {None: "none", True: "true", False: "false"}[tree.value]
+        return repr(tree.value)
 
     def name(self, tree: js.Name) -> str:
         if tree.name in self.bound:
@@ -200,6 +211,10 @@ class Translator:
             return _NOTHING[name]
         if len(tree.arguments) in (1, 2) and name in _FUNCTIONS:
             return _FUNCTIONS[name].format(self.atom(tree.arguments[0]))
+        if name == "$ifEmpty" and len(tree.arguments) == 2:
+            return f"{self.lenient(tree.arguments[0])} or {self.atom(tree.arguments[1])}"
+        if name == "$if" and len(tree.arguments) == 3:
+            return self.conditional(js.Conditional(*tree.arguments))
         if name in ("Math.max", "Math.min"):
             return f"{self.array(js.Array(tree.arguments))} | {name[5:]}"
         if not isinstance(tree.function, js.Member) or not isinstance(tree.function.key, js.Literal):
@@ -207,6 +222,8 @@ class Translator:
         return self.method(tree.function.owner, str(tree.function.key.value), tree.arguments)
 
     def method(self, owner: js.Expression, name: str, given: tuple[js.Expression, ...]) -> str:
+        if name == "substr" and len(given) == 2 and given[0] == js.Literal(0):
+            return self.cut(owner, given)
         special = _SPECIAL.get(name)
         if special is not None:
             return special(self, owner, given)

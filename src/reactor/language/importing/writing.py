@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -73,7 +74,9 @@ def _items(items: Sequence[Any], indent: str, *, spaced: bool) -> Iterator[str]:
         elif isinstance(item, str):
             yield f"{indent}- {_text(item, indent)}"
         else:
-            below = _map(item, indent + "  ") if isinstance(item, Mapping) else _items(item, indent + "  ", spaced=False)
+            below = (
+                _map(item, indent + "  ") if isinstance(item, Mapping) else _items(item, indent + "  ", spaced=False)
+            )
             first, *rest = below
             yield f"{indent}- {first.lstrip()}"
             yield from rest
@@ -114,8 +117,8 @@ def _inline(value: Any, room: int) -> str | None:
         return shown if not isinstance(value, str) or len(shown) <= _WIDTH * 2 else None
     if not value:
         return "{}" if isinstance(value, Mapping) else "[]"
-    shown = _flow(value, room)
-    return shown if shown is not None and len(shown) <= room else None
+    line = _flow(value, room)
+    return line if line is not None and len(line) <= room else None
 
 
 def _flow(value: Any, room: int) -> str | None:
@@ -141,7 +144,7 @@ def scalar(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        return json.dumps(value) if value == value and abs(value) != float("inf") else "null"
+        return json.dumps(value) if math.isfinite(value) else "null"
     text = _LONE.sub("\ufffd", str(value))
     if _SPAN.fullmatch(text) or (_PLAIN.fullmatch(text) and text.lower() not in _WORDS and len(text) <= _WIDTH):
         return text

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from reactor.language.importing.coverage import Coverage
-from reactor.language.importing.documents import Doc, access
+from reactor.language.importing.documents import Doc, Item, access
 from reactor.language.importing.javascript import NotUnderstood, quoted
 from reactor.language.importing.making import flow_name, identifier
 from reactor.language.importing.n8n.nodes import Node
-from reactor.language.importing.n8n.values import Item, Values, pieces
+from reactor.language.importing.n8n.values import Values, pieces
 from reactor.language.importing.writing import Step
 
 _UNITS = {"seconds": "s", "minutes": "m", "hours": "h", "days": "d"}
@@ -83,11 +83,17 @@ def request(at: At) -> Made:
     if isinstance(options.get("timeout"), int) and options["timeout"] > 0:
         step["timeout"] = f"{options['timeout']}ms"
     full = isinstance(response, dict) and response.get("fullResponse") is True
-    doc = at.output.put(("statusCode",), access(at.output.whole, ("status_code",))) if full else Doc(at.output.at(("body",)))
+    doc = (
+        at.output.put(("statusCode",), access(at.output.whole, ("status_code",)))
+        if full
+        else Doc(at.output.at(("body",)))
+    )
     if isinstance(response, dict) and response.get("neverError") is True:
         step["continue_on_error"] = True
     many = None if full else doc.whole
-    return Made([Step(step)], Item(doc, many), "n8n goes on once for each item of a list in the answer, this goes on once")
+    return Made(
+        [Step(step)], Item(doc, many), "n8n goes on once for each item of a list in the answer, this goes on once"
+    )
 
 
 def _pairs(at: At, newer: str, older: str, *texts: str) -> dict[str, Any]:
@@ -424,8 +430,11 @@ def database(at: At) -> Made:
     node = at.node
     operation = node.text("operation", "insert")
     if operation != "executeQuery":
-        raise NotUnderstood(f"the operation `{operation}`: write it with `database.query`, `insert`, `update` or `delete`")
-    sql, params = "", {}
+        raise NotUnderstood(
+            f"the operation `{operation}`: write it with `database.query`, `insert`, `update` or `delete`"
+        )
+    sql = ""
+    params: dict[str, str] = {}
     for part, code in pieces(node.text("query")):
         if not code:
             sql += part
@@ -496,4 +505,3 @@ def handler(node: Node) -> Handler | None:
     if node.kind == "itemLists":
         return _ITEM_LISTS.get(node.text("operation", "splitOutItems"))
     return HANDLERS.get(node.kind)
-

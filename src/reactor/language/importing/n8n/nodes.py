@@ -119,7 +119,9 @@ class Workflow:
                 if len(ports[name]) > loop and ports[name][loop]:
                     each[name] = loop
         merges = frozenset(name for name, node in self.nodes.items() if node.kind == "merge")
-        fails = frozenset(name for name, node in self.nodes.items() if node.kind == "stopAndError" and not node.disabled)
+        fails = frozenset(
+            name for name, node in self.nodes.items() if node.kind == "stopAndError" and not node.disabled
+        )
         graph = Graph(ports=ports, merges=merges, each=each, fails=fails)
         for name, node in self.nodes.items():
             if _splits(node) and not node.disabled and ports[name] and ports[name][0]:
@@ -137,7 +139,9 @@ class Workflow:
         if node.kind in ("splitInBatches", "if", "filter", "switch") or node.error_port:
             return (*ways, *[()] * (least - len(ways)))
         # Whatever else has several ways out is a node that this importer does not know; all its ways are gone.
-        return (tuple(target for port in ways for target in port),) if len(ways) > 1 else (*ways, *[()] * (1 - len(ways)))
+        return (
+            (tuple(target for port in ways for target in port),) if len(ways) > 1 else (*ways, *[()] * (1 - len(ways)))
+        )
 
     def _split(self, graph: Graph, each: dict[str, int], name: str) -> None:
         """What stands behind a node that splits a list is done for each item, up to where items are gathered again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,6 +83,8 @@ def _webhook(node: Node, coverage: Coverage) -> Started:
     path = node.text("path") or node.raw.get("webhookId") or identifier(node.name).lower()
     segments = [f"{{{part[1:]}}}" if part.startswith(":") else part for part in str(path).strip("/").split("/")]
     clean = "/".join(part for part in segments if part) or "n8n"
+    if not re.fullmatch(r"[\w.~/{}-]+", clean) or "{{" in clean:
+        clean = identifier(node.name).lower() or "n8n"
     spec: dict[str, Any] = {"webhook": f"/webhook/{clean}"}
     methods = node.parameters.get("httpMethod", "GET")
     spec["methods"] = methods if isinstance(methods, (str, list)) else "GET"
@@ -174,8 +177,10 @@ def _interval(interval: dict[str, Any]) -> Any:
     if field in ("seconds", "minutes", "hours"):
         amount = _whole(interval.get(f"{field}Interval"), {"seconds": 30, "minutes": 5, "hours": 1}[field]) or 1
         if field == "hours":
-            return f"{minute} */{amount} * * *" if amount in (2, 3, 4, 6, 8, 12) else (
-                f"{minute} * * * *" if amount == 1 else {"every": f"{amount}h"}
+            return (
+                f"{minute} */{amount} * * *"
+                if amount in (2, 3, 4, 6, 8, 12)
+                else (f"{minute} * * * *" if amount == 1 else {"every": f"{amount}h"})
             )
         return {"every": f"{amount}{field[0]}"}
     if field == "days":
@@ -184,7 +189,9 @@ def _interval(interval: dict[str, Any]) -> Any:
     if field == "weeks":
         days = interval.get("triggerAtDay")
         named = [_DAYS[day] for day in days if day in _DAYS] if isinstance(days, list) else []
-        return f"{minute} {hour} * * {','.join(named) or 'SUN'}" if _whole(interval.get("weeksInterval"), 1) == 1 else None
+        return (
+            f"{minute} {hour} * * {','.join(named) or 'SUN'}" if _whole(interval.get("weeksInterval"), 1) == 1 else None
+        )
     if field == "months" and _whole(interval.get("monthsInterval"), 1) == 1:
         return f"{minute} {hour} {_whole(interval.get('triggerAtDayOfMonth'), 1)} * *"
     return None

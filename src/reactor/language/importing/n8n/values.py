@@ -7,11 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
 from reactor.language.importing import javascript as js
 from reactor.language.importing.coverage import Coverage
-from reactor.language.importing.documents import Doc
+from reactor.language.importing.documents import Doc, Item
 from reactor.language.importing.javascript import NotUnderstood, quoted
 from reactor.language.importing.making import LEFT_OUT, identifier, literal
 from reactor.language.importing.translating import Roots, Translator, dotted
@@ -29,14 +27,6 @@ _FIXED = {
 }
 _ITEMS = ("$input.item", "$input.first()", "$input.last()", "$input.all()[0]", "items[0]", "$items()[0]", "item")
 _INDEX = re.compile(r"(?:item|first\(\)|last\(\)|all\(\)\[0\])")
-
-
-class Item(msgspec.Struct, frozen=True):
-    """What a node hands on."""
-
-    doc: Doc
-    many: str | None = None
-    """The expression of the list of all of them, where it is known."""
 
 
 class Names(Roots):
@@ -92,14 +82,20 @@ def _node_of(tree: js.Expression) -> str | None:
     if isinstance(tree, js.Member) and isinstance(tree.key, js.Literal):
         if tree.key.value == "item":
             return _called(tree.owner)
-        if dotted(tree.owner) == "$node" or (isinstance(tree.owner, js.Member) and tree.owner.key == js.Literal("$node")):
+        if dotted(tree.owner) == "$node" or (
+            isinstance(tree.owner, js.Member) and tree.owner.key == js.Literal("$node")
+        ):
             return str(tree.key.value)
         if tree.key.value == 0 and isinstance(tree.owner, js.Call):
             called = _called(tree.owner, "$items")
             if called is not None:
                 return called
             function = tree.owner.function
-            return _called(function.owner) if isinstance(function, js.Member) and function.key == js.Literal("all") else None
+            return (
+                _called(function.owner)
+                if isinstance(function, js.Member) and function.key == js.Literal("all")
+                else None
+            )
     if isinstance(tree, js.Call) and isinstance(tree.function, js.Member) and isinstance(tree.function.key, js.Literal):
         if tree.function.key.value in ("first", "last", "itemMatching"):
             return _called(tree.function.owner)

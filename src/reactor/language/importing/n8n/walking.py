@@ -6,45 +6,39 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reactor.language.importing.coverage import IGNORED, MAPPED, PLACEHOLDER, Coverage
-from reactor.language.importing.documents import Doc, access
+from reactor.language.importing.documents import Doc, Item
 from reactor.language.importing.javascript import NotUnderstood
-from reactor.language.importing.making import Names as StepNames
+from reactor.language.importing.laying import Layer, Way, filled
 from reactor.language.importing.making import placeholder
 from reactor.language.importing.n8n import conditions
 from reactor.language.importing.n8n.actions import At, Made, handler, listed
 from reactor.language.importing.n8n.nodes import Node, Workflow
-from reactor.language.importing.n8n.values import Item, Names, Values
-from reactor.language.importing.structure import Choice, Each, Fan, Jump, Loop, Part, Plain
+from reactor.language.importing.n8n.values import Names, Values
+from reactor.language.importing.structure import Choice, Each, Fan, Jump, Part
 from reactor.language.importing.writing import Step
 
 _QUIET = frozenset({"noOp", "if", "switch", "filter", "merge", "splitInBatches", "splitOut", "aggregate", "limit"})
 """Nodes that are no step of their own."""
-Steps = list[Step]
-Way = tuple[Steps, Item | None]
-"""Steps, and what comes out of them; None: nothing, the way ends or leads elsewhere."""
 
 
-class Walker:
+class Walker(Layer):
     """Turns parts into steps. One walker is one attempt; see `workflow.read_n8n`."""
 
     def __init__(
         self, workflow: Workflow, coverage: Coverage, *, starts: Mapping[str, Doc], doubtful: set[str], kept: set[str]
     ) -> None:
+        super().__init__(coverage)
         self.workflow = workflow
-        self.coverage = coverage
         self.doubtful = doubtful
         """Steps that the loader has refused: they become placeholders."""
         self.kept = kept
         """Nodes whose output is read from outside of the branch or loop they stand in: it is put into a variable."""
         self.wanted: set[str] = set()
         """Such nodes that were met in this attempt."""
-        self.names = StepNames()
         self.connections: dict[str, dict[str, Any]] = {}
         self.response: list[str] = []
         self.visible: dict[str, Item] = {name: Item(doc) for name, doc in starts.items()}
         self.hidden: set[str] = set()
-        self.origin: dict[str, str] = {}
-        """Step → node."""
 
     # --- names ---------------------------------------------------------------------------------------------------
 
@@ -55,61 +49,13 @@ class Walker:
         if name in self.hidden:
             self.wanted.add(name)
             raise NotUnderstood(f'what "{name}" gives is not seen from here')
-        raise NotUnderstood(f'"{name}" has not run before this' if name in self.workflow.nodes else f'there is no "{name}"')
+        raise NotUnderstood(
+            f'"{name}" has not run before this' if name in self.workflow.nodes else f'there is no "{name}"'
+        )
 
     def values(self, node: Node, item: Item) -> Values:
         """Translates parameters of a node."""
         return Values(Names(item, self.find), self.coverage, node.name)
-
-    def step_name(self, node: Node) -> str:
-        """A name for a node's step."""
-        name = self.names.take(node.name, node.kind)
-        self.origin[name] = node.name
-        return name
-
-    # --- parts ---------------------------------------------------------------------------------------------------
-
-    def way(self, parts: Sequence[Part], item: Item) -> Way:
-        """A list of steps."""
-        steps: Steps = []
-        now: Item | None = item
-        for part in parts:
-            if now is None:
-                break
-            made, now = self.part(part, now)
-            steps += made
-        return steps, now
-
-    def part(self, part: Part, item: Item) -> Way:
-        """One part."""
-        if isinstance(part, Plain):
-            return self.plain(part.node, item)
-        if isinstance(part, Choice):
-            return self.choice(part, item)
-        if isinstance(part, Fan):
-            return self.fan(part, item)
-        if isinstance(part, Each):
-            return self.each(part, item)
-        if isinstance(part, Loop):
-            return self.loop(part, item)
-        return self.jump(part, item)
-
-    def jump(self, part: Jump, item: Item) -> Way:
-        """The end of a way."""
-        if part.kind in ("join", "continue"):
-            return [], item
-        if part.kind == "break":
-            return [self._keep_loop(item), Step({"name": self.names.take("leave"), "break": True})], None
-        if part.kind == "end":
-            return [Step({"name": self.names.take("leave"), "break": True})], None
-        reasons = {
-            "again": "n8n goes back here in a way that steps cannot say: write it as a `while` or `until` loop",
-            "deep": "n8n goes on here, nested too deep for one flow: put the rest into a flow of its own and `call` it",
-        }
-        name = self.names.take(f"go_on_at_{part.node}", "go_on")
-        what = f'the way to n8n node "{part.node}"'
-        self.coverage.add("connection", f"→ {part.node}", PLACEHOLDER, name, reasons[part.kind])
-        return [placeholder(name, what, reasons[part.kind], None)], None
 
     # --- nodes ---------------------------------------------------------------------------------------------------
 
@@ -124,7 +70,7 @@ class Walker:
     def made(self, node: Node, item: Item) -> Made:
         """The steps of one node; a placeholder when it cannot be said."""
         turn = handler(node)
-        name = self.step_name(node) if node.kind not in _QUIET or turn is None else node.name
+        name = self.step_name(node.name, node.kind) if node.kind not in _QUIET or turn is None else node.name
         output = Doc(f"steps.{name}.output")
         at = At(node, name, item, self.values(node, item), self.coverage, self.connections, output, self.response)
         try:
@@ -147,7 +93,7 @@ class Walker:
 
     def left(self, node: Node, at: At, reason: str) -> Made:
         """A placeholder in place of a node."""
-        name = at.name if at.name in self.origin else self.step_name(node)
+        name = at.name if at.name in self.origin else self.step_name(node.name, node.kind)
         more = [
             f"with {part.what}: {part.parameters}"[:500]
             for part in self.workflow.nodes.values()
@@ -185,17 +131,23 @@ class Walker:
         after = self.keep(node, made)
         step = next((step for step in made.steps if "fail" not in step), None)
         if step is None:
-            return self.arms(node, made.steps, part, [after], ["true"])
+            # A placeholder in its place: no way out of it is taken.
+            asked = [None, *["false"] * (len(part.arms) - 1)]
+            made_switch, behind = self.switch(
+                self.names.take(f"after_{node.name}"), part.arms, [after] * len(asked), asked
+            )
+            return [*made.steps, *made_switch], behind
         name = str(step["name"])
         failed = Item(Doc(f"steps.{name}.error").put(("error",), f"steps.{name}.error"))
         step["continue_on_error"] = True
         ways = [*[after] * (len(part.arms) - 1), failed]
-        asked: list[str | None] = [None] * (len(part.arms) - 1) + [f"steps.{name}.status == 'failed'"]
-        return self.arms(node, made.steps, part, ways, asked)
+        conditions_ = [None, *["false"] * (len(part.arms) - 2), f"steps.{name}.status == 'failed'"]
+        switch, behind = self.switch(self.names.take(f"after_{node.name}"), part.arms, ways, conditions_)
+        return [*made.steps, *switch], behind
 
     def asked(self, node: Node, part: Choice, item: Item) -> Way:
         """`if`, `filter`, `switch`."""
-        name = self.step_name(node)
+        name = self.step_name(node.name, node.kind)
         values = self.values(node, item)
         try:
             if name in self.doubtful:
@@ -205,13 +157,14 @@ class Walker:
             reason = f"{error}: the ways behind it stand below, and none is taken"
             step = placeholder(self.names.take(f"decide_{node.name}"), node.what, reason, node.parameters)
             self.coverage.add(node.type, node.name, PLACEHOLDER, str(step["name"]), reason)
-            asked = [f"vars.{name} == {number}" for number in range(len(part.arms))]
-            choose = Step({"name": self.names.take(f"choose_{node.name}"), "set": {name: None}})
             self.visible[node.name] = item
-            return self.arms(node, [choose, step], part, [item] * len(part.arms), list(asked), name)
+            numbers = [f"vars.{name} == {number}" for number in range(len(part.arms))]
+            choose = Step({"name": self.names.take(f"choose_{node.name}"), "set": {name: None}})
+            switch, after = self.switch(name, part.arms, [item] * len(part.arms), numbers, _notes(node))
+            return [choose, step, *switch], after
         self.coverage.add(node.type, node.name, MAPPED, name)
         self.visible[node.name] = item
-        return self.arms(node, [], part, [item] * len(part.arms), asked, name)
+        return self.switch(name, part.arms, [item] * len(part.arms), asked, _notes(node))
 
     def _conditions(self, node: Node, values: Values, ports: int) -> list[str | None]:
         if node.kind != "switch":
@@ -219,50 +172,6 @@ class Walker:
         asked = conditions.cases(node, values, ports)
         extra = conditions.fallback(node, ports)
         return [one if one is not None or number == extra else "false" for number, one in enumerate(asked)]
-
-    def arms(  # noqa: PLR0913 - what a choice is made of
-        self,
-        node: Node,
-        steps: Steps,
-        part: Choice,
-        items: Sequence[Item],
-        asked: Sequence[str | None],
-        name: str | None = None,
-    ) -> Way:
-        """The ways out as a `switch`; what has no condition is its `else`."""
-        ways = [self.way(arm, item) for arm, item in zip(part.arms, [*items, items[-1]], strict=False)]
-        order = sorted(range(len(ways)), key=lambda number: (number >= len(asked) or asked[number] is None, number))
-        live = [number for number in order if ways[number][1] is not None]
-        after = self._meet(node, [ways[number] for number in live])
-        cases = []
-        for number in order:
-            condition = asked[number] if number < len(asked) else "false"
-            body = ways[number][0]
-            if condition is None and not body:
-                continue
-            inner = body or [Step({"name": self.names.take("nothing"), "set": {"nothing": None}})]
-            cases.append({"if": condition, "steps": inner} if condition is not None else {"else": inner})
-        while cases and "if" in cases[-1] and _is_nothing(cases[-1]["steps"]):
-            cases.pop()
-        if len(cases) == 1 and "else" in cases[0]:
-            return [*steps, *cases[0]["else"]], after
-        if cases:
-            switch = Step({"name": name or self.step_name(node), "switch": cases}, _notes(node) if name else ())
-            steps = [*steps, switch]
-        return steps, after
-
-    def _meet(self, node: Node, ways: Sequence[Way]) -> Item | None:
-        """What goes on where ways meet again: the item they agree in, else a variable that each of them sets."""
-        items = [item for _, item in ways if item is not None]
-        if not items:
-            return None
-        if all(item.doc == items[0].doc for item in items):
-            return items[0]
-        name = self.names.take(f"after_{node.name}")
-        for steps, item in ways:
-            if item is not None:
-                steps.append(Step({"name": self.names.take(f"set_{name}"), "set": {name: f"{{{{ {item.doc.whole} }}}}"}}))
-        return Item(Doc(f"vars.{name}"))
 
     # --- side by side, and loops ---------------------------------------------------------------------------------
 
@@ -278,35 +187,18 @@ class Walker:
 
     def fan(self, part: Fan, item: Item) -> Way:
         """Ways side by side: `parallel`, with what each hands on as its output."""
-        arms = [(arm, *self.inside(arm, item)) for arm in part.arms]
-        real = [(arm, steps, after) for arm, steps, after in arms if steps]
+        arms = [(*self.inside(arm, item), _joins(arm)) for arm in part.arms]
+        real = [arm for arm in arms if arm[0]]
         if not real:
             return [], item
-        if len(real) == 1 and len(arms) == len(real):
-            return real[0][1], real[0][2]
-        name = self.names.take("parallel")
-        branches: dict[str, Any] = {}
-        ends: list[Item] = []
-        for arm, steps, after in arms:
-            if not steps:
-                ends.append(item)
-                continue
-            branch = _free(_first_name(steps), branches)
-            if after is not None and _joins(arm):
-                steps.append(Step({"name": self.names.take("give"), "return": f"{{{{ {after.doc.whole} }}}}"}))
-                ends.append(Item(Doc(access(f"steps.{name}.output.branches", (branch, "output")))))
-            branches[branch] = steps
-        step = Step({"name": name, "parallel": {"branches": branches}})
-        return [step], self._merged(ends) if ends else None
-
-    def _merged(self, ends: Sequence[Item]) -> Item:
-        listed_ = ", ".join(item.doc.whole for item in ends)
-        return Item(ends[0].doc, f"[{listed_}]")
+        if len(arms) == 1:
+            return real[0][0], real[0][1]
+        return self.parallel(self.names.take("parallel"), arms)
 
     def each(self, part: Each, item: Item) -> Way:
         """`for_each`."""
         node = self.workflow.nodes[part.node]
-        name = self.step_name(node)
+        name = self.step_name(node.name, node.kind)
         values = self.values(node, item)
         at = At(node, name, item, values, self.coverage, self.connections, Doc(""), self.response)
         try:
@@ -326,46 +218,18 @@ class Walker:
         if after is not None:
             body.append(Step({"name": self.names.take("give"), "return": f"{{{{ {after.doc.whole} }}}}"}))
         step = {"name": name, "for_each": items, "as": own, **({"batch": batch} if batch else {}), "steps": body}
-        note = "the first item of each batch is what `$json` was" if batch else "n8n goes node by node, this item by item"
+        note = (
+            "the first item of each batch is what `$json` was" if batch else "n8n goes node by node, this item by item"
+        )
         self.coverage.add(node.type, node.name, MAPPED, name, note)
         output = f"steps.{name}.output"
         done = Item(Doc(f"{output}[0]"), output)
         self.visible[node.name] = done
         return [Step(step, _notes(node))], done
 
-    def loop(self, part: Loop, item: Item) -> Way:
-        """What n8n does by an arrow back: `while`, with the item in a variable from one round to the next."""
-        name = self.names.take(f"again_{part.node}")
-        self._loop_var = name
-        begin = Step({"name": self.names.take("begin"), "set": {name: f"{{{{ {item.doc.whole} }}}}"}})
-        body, after = self.inside(part.body, Item(Doc(f"vars.{name}")))
-        if after is not None:
-            body.append(Step({"name": self.names.take("next"), "set": {name: f"{{{{ {after.doc.whole} }}}}"}}))
-        step = Step({"name": self.names.take(f"loop_{part.node}"), "while": "true", "max": 10_000, "steps": body})
-        return [begin, step], Item(Doc(f"vars.{name}"))
-
-    def _keep_loop(self, item: Item) -> Step:
-        return Step({"name": self.names.take("result"), "set": {self._loop_var: f"{{{{ {item.doc.whole} }}}}"}})
-
-
-def _is_nothing(steps: Steps) -> bool:
-    return len(steps) == 1 and steps[0].get("set") == {"nothing": None}
-
 
 def _joins(arm: Sequence[Part]) -> bool:
     return bool(arm) and isinstance(arm[-1], Jump) and arm[-1].kind in ("join", "continue")
-
-
-def _first_name(steps: Steps) -> str:
-    return str(next((step["name"] for step in steps), "branch"))
-
-
-def _free(base: str, taken: Mapping[str, Any]) -> str:
-    name, count = base, 1
-    while name in taken:
-        count += 1
-        name = f"{base}_{count}"
-    return name
 
 
 def _common(node: Node) -> dict[str, Any]:

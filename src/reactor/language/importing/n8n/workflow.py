@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from reactor.language.importing.coverage import IGNORED, PLACEHOLDER, Coverage
-from reactor.language.importing.documents import Doc
+from reactor.language.importing.documents import Doc, Item
 from reactor.language.importing.making import flow_name
 from reactor.language.importing.n8n.nodes import Workflow
 from reactor.language.importing.n8n.triggers import Started, started
-from reactor.language.importing.n8n.values import Item
 from reactor.language.importing.n8n.walking import Walker
 from reactor.language.importing.structure import Choice, Graph, structured
 from reactor.language.importing.writing import Step
@@ -42,18 +41,15 @@ def read_n8n(
     workflow = Workflow(data)
     begun = started(workflow, coverage)
     kept: set[str] = set()
+    starts = {one.node.name: one.doc for one in begun}
+    walker = Walker(workflow, Coverage(coverage.engine), starts=starts, doubtful=doubtful, kept=kept)
+    steps = _steps(workflow, begun, walker)
     for _ in range(_ATTEMPTS):
-        walker = Walker(
-            workflow,
-            Coverage(coverage.engine),
-            starts={one.node.name: one.doc for one in begun},
-            doubtful=doubtful,
-            kept=set(kept),
-        )
-        steps = _steps(workflow, begun, walker)
         if walker.wanted <= kept:
             break
-        kept |= walker.wanted
+        kept = kept | walker.wanted
+        walker = Walker(workflow, Coverage(coverage.engine), starts=starts, doubtful=doubtful, kept=kept)
+        steps = _steps(workflow, begun, walker)
     _take(coverage, walker.coverage)
     head = _rest(workflow, coverage)
     return _flow(workflow, begun, walker, steps, name), head, walker.origin
@@ -88,9 +84,7 @@ def _steps(workflow: Workflow, begun: list[Started], walker: Walker) -> list[Ste
         condition = " or ".join(f"event.type == '{type_}'" for type_ in dict.fromkeys(types))
         cases.append({"if": condition, "steps": inner} if condition else {"else": inner})
     cases.sort(key=lambda case: "else" in case)
-    start = next(iter(workflow.nodes.values()))
-    live = [way for way in items if way[1] is not None]
-    after = walker._meet(start, live) if live else None  # noqa: SLF001 - the same thing
+    after = walker.meet("by_trigger", items)
     more = walker.way(rest, after)[0] if after is not None else []
     return [Step({"name": walker.names.take("by_trigger"), "switch": _single_else(cases)}), *more]
 

@@ -23,12 +23,11 @@ def validate(paths: tuple[str, ...], form: str, as_json: bool, strict: bool, lin
     from reactor.language import report
     from reactor.language.folder import load_folder
     from reactor.language.lint import lint_folder
-    from reactor.language.problems import in_order
 
     catalog = _catalog()
     folder = load_folder(paths, catalog=catalog)
     if lint:
-        folder.problems = in_order([*folder.problems, *lint_folder(folder, catalog=catalog)])
+        folder.problems = lint_folder(folder, catalog=catalog)
     click.echo(report.render(folder, "json" if as_json else form), nl=False)
     failing = ("error", "warning") if strict else ("error",)
     return 1 if any(problem.severity in failing for problem in folder.problems) else 0

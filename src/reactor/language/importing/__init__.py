@@ -5,6 +5,6 @@ original and with its parameters in the comment above. What comes out is always 
 """
 
 from reactor.language.importing.coverage import Construct, Coverage
-from reactor.language.importing.take import ENGINES, Imported, take_over
+from reactor.language.importing.take import ENGINES, Imported, engine_of, take_over
 
-__all__ = ["ENGINES", "Construct", "Coverage", "Imported", "take_over"]
+__all__ = ["ENGINES", "Construct", "Coverage", "Imported", "engine_of", "take_over"]

@@ -85,11 +85,9 @@ class Coverage:
             lines += ["", "Secrets to set:", *wanted]
         total = self.count(MAPPED) + self.count(PLACEHOLDER)
         ignored = self.count(IGNORED)
-        lines += [
-            "",
-            f"{self.count(MAPPED)} of {total} constructs mapped ({self.percent:g} %), "
-            f"{self.count(PLACEHOLDER)} kept as placeholders, {ignored} without a meaning in a flow",
-        ]
+        summary = f"{self.count(MAPPED)} of {total} constructs mapped ({self.percent:g} %)"
+        left = f"{self.count(PLACEHOLDER)} kept as placeholders, {ignored} without a meaning in a flow"
+        lines += ["", f"{summary}, {left}"]
         return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

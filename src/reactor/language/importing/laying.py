@@ -135,7 +135,7 @@ class Layer:
             Step({"name": self.names.take("leave"), "if": asked, "break": True}),
         ]
 
-    def switch(  # noqa: PLR0913 - what a choice is made of
+    def switch(
         self,
         name: str,
         parts: Sequence[Sequence[Part]],

@@ -78,6 +78,7 @@ class Jump(msgspec.Struct, frozen=True):
 Part = Plain | Choice | Fan | Each | Loop | Jump
 Parts = tuple[Part, ...]
 Stops = dict[str, str]
+_Targets = Generator[Part, None, tuple[str, ...] | None]
 
 
 def structured(graph: Graph, starts: Iterable[str]) -> Parts:
@@ -220,44 +221,47 @@ class _Walker:
     def walk(self, node: str, stops: Stops, depth: int, *, loop: bool = False, head: bool = False) -> Iterator[Part]:
         """From a node to the end of its way. `loop`: in a loop, where a way that ends nowhere has to be told."""
         while True:
-            if node in stops and not head:
+            self.budget -= 1
+            if not head and node in stops:
                 yield Jump(stops[node], node)
                 return
-            self.budget -= 1
             if self.budget < 0 or depth > _DEEPEST:
                 yield Jump("deep", node)
                 return
-            if node in self.loops and not head:
-                exit_ = self._way_out(node, stops)
-                yield self._loop(node, exit_, stops, depth)
-                if exit_ is None:
-                    return
-                node = exit_
-                continue
+            whole = not head and node in self.loops
+            targets = yield from self._around(node, stops, depth) if whole else self._one(node, stops, depth, loop=loop)
             head = False
-            ports = self.graph.ports[node]
-            if node in self.graph.each:
-                targets = yield from self._each(node, depth)
-            elif len(ports) > 1:
-                met = self.meets(ports, stops)
-                inner = self._inner(node, stops, met)
-                yield Choice(node, tuple(tuple(self.onward(p, inner, depth + 1, loop=loop)) for p in ports))
-                if met is None or met in stops:
-                    return
-                targets = (met,)
-            else:
-                yield Plain(node)
-                targets = ports[0] if ports else ()
-            following = [target for target in dict.fromkeys(targets) if target in self.graph.ports]
-            if node in self.graph.fails:
+            if targets is None:
                 return
+            following = [target for target in dict.fromkeys(targets) if target in self.graph.ports]
             if len(following) != 1:
                 yield from self.onward(following, stops, depth, loop=loop)
                 return
-            if (node, following[0]) in self.back and following[0] not in stops:
+            if not whole and (node, following[0]) in self.back and following[0] not in stops:
                 yield Jump("again", following[0])
                 return
             node = following[0]
+
+    def _around(self, head: str, stops: Stops, depth: int) -> _Targets:
+        """A loop, and what stands behind it; None: nothing ever comes out of it."""
+        exit_ = self._way_out(head, stops)
+        yield self._loop(head, exit_, stops, depth)
+        return None if exit_ is None else (exit_,)
+
+    def _one(self, node: str, stops: Stops, depth: int, *, loop: bool) -> _Targets:
+        """One node, and what it leads to; None: all of that has been said."""
+        ports = self.graph.ports[node]
+        if node in self.graph.each:
+            return (yield from self._each(node, depth))
+        if len(ports) > 1:
+            met = self.meets(ports, stops)
+            inner = self._inner(node, stops, met)
+            yield Choice(node, tuple(tuple(self.onward(port, inner, depth + 1, loop=loop)) for port in ports))
+            return None if met is None or met in stops else (met,)
+        yield Plain(node)
+        if node in self.graph.fails:
+            return None
+        return ports[0] if ports else ()
 
     def _inner(self, node: str, stops: Stops, met: str | None) -> Stops:
         inner = dict(stops)

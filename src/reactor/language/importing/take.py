@@ -9,13 +9,17 @@ from typing import Any
 
 import msgspec
 
-from reactor.language.importing.coverage import Coverage
+from reactor.language.importing.conduktr import read_conduktr
+from reactor.language.importing.coverage import MAPPED, Coverage
 from reactor.language.importing.n8n import read_n8n
 from reactor.language.importing.stepfunctions import read_states
 from reactor.language.importing.writing import write
 from reactor.language.loader import Loaded, load
 from reactor.language.problems import Problem, errors
+from reactor.language.source import Node
+from reactor.language.yaml_events import read
 from reactor.model.errors import InvalidError
+from reactor.model.flow import all_steps
 from reactor.sdk import Catalog
 
 _ATTEMPTS = 40
@@ -83,6 +87,52 @@ def _states(data: str | bytes, catalog: Catalog, file: str | None) -> Imported:
     return until_valid("stepfunctions", make, catalog, title)
 
 
+def _conduktr(data: str | bytes, catalog: Catalog, file: str | None) -> Imported:
+    coverage = Coverage("conduktr")
+    flow, head = read_conduktr(data, coverage, catalog, file)
+    text = write(flow, head)
+    loaded = load(text, file=None, catalog=catalog)
+    wrong = errors(loaded.problems)
+    if wrong:
+        # It runs as it is; nothing is gained by a flow that does not.
+        raise InvalidError(f"it runs as it is, but in today's spelling it does not: {wrong[0].message}")
+    return Imported(text, loaded, coverage)
+
+
+def _open_workflow(data: str | bytes, catalog: Catalog, file: str | None) -> Imported:
+    """Documents of this dialect run as they are: it is read and checked, and each task is told."""
+    coverage = Coverage("openworkflow")
+    loaded = load(data, file=file, catalog=catalog)
+    wrong = errors(loaded.problems)
+    if wrong or loaded.flow is None:
+        raise InvalidError("\n".join(str(problem) for problem in wrong))
+    for path, step in all_steps(loaded.flow):
+        coverage.add(type(step).__name__.removesuffix("Step").lower(), path, MAPPED, path)
+    coverage.note("documents of the Open Workflow Specification run as they are: put the file among the flows")
+    return Imported(loaded.source.text, loaded, coverage)
+
+
+def engine_of(data: str | bytes) -> str | None:
+    """The engine that a file looks as if it were of; None: of none that is known."""
+    root = read(data).root
+    if not isinstance(root, Node):
+        return None
+    plain = root.plain
+    if isinstance(plain, list) and len(plain) == 1:
+        plain = plain[0]
+    if not isinstance(plain, dict):
+        return None
+    for inner in ("definition", "Definition"):
+        plain = plain[inner] if isinstance(plain.get(inner), dict) and "States" not in plain else plain
+    signs = {
+        "n8n": ("nodes", "connections"),
+        "stepfunctions": ("States", "StartAt"),
+        "openworkflow": ("document", "do"),
+    }
+    found = next((engine for engine, keys in signs.items() if all(key in plain for key in keys)), None)
+    return found or ("conduktr" if "workflow" in plain else None)
+
+
 def until_valid(engine: str, make: Callable[[Coverage, set[str]], Reading], catalog: Catalog, title: str) -> Imported:
     """Make a flow, load it, and make it again with placeholders for the steps that were refused, until none is.
 
@@ -120,5 +170,10 @@ def _blamed(loaded: Loaded, problem: Problem) -> set[str]:
     return set()
 
 
-ENGINES: Mapping[str, Callable[[str | bytes, Catalog, str | None], Imported]] = {"n8n": _n8n, "stepfunctions": _states}
+ENGINES: Mapping[str, Callable[[str | bytes, Catalog, str | None], Imported]] = {
+    "conduktr": _conduktr,
+    "openworkflow": _open_workflow,
+    "n8n": _n8n,
+    "stepfunctions": _states,
+}
 """Readers by the name of the engine."""

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.@-]*(?: [A-Za-z0-9_/.@(-][A-Za-z0-9_/.@()'-]*)*")
+_LOOSE = re.compile(r"[A-Za-z_/(][^\n]*")
+"""Plain in a block, where nothing but `: ` and ` #` ends it."""
 _SPAN = re.compile(r"\d+(?:ms|s|m|h|d)")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"})
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
@@ -113,7 +115,7 @@ def _inline(value: Any, room: int) -> str | None:
     if isinstance(value, Step) or (isinstance(value, str) and "\n" in value):
         return None
     if not isinstance(value, (Mapping, list, tuple)):
-        shown = scalar(value)
+        shown = scalar(value, block=True)
         return shown if not isinstance(value, str) or len(shown) <= _WIDTH * 2 else None
     if not value:
         return "{}" if isinstance(value, Mapping) else "[]"
@@ -135,8 +137,19 @@ def _flow(value: Any, room: int) -> str | None:
     return scalar(value)
 
 
-def scalar(value: Any) -> str:
-    """A text, number, true, false or null as it can stand anywhere in YAML."""
+def _is_plain(text: str) -> bool:
+    return (
+        len(text) <= _WIDTH
+        and text.isprintable()
+        and ": " not in text
+        and " #" not in text
+        and not text.endswith((":", " "))
+        and text.lower() not in _WORDS
+    )
+
+
+def scalar(value: Any, *, block: bool = False) -> str:
+    """A text, number, true, false or null as it can stand anywhere in YAML; `block`: not in `[]` and `{}`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -147,6 +160,8 @@ def scalar(value: Any) -> str:
         return json.dumps(value) if math.isfinite(value) else "null"
     text = _LONE.sub("\ufffd", str(value))
     if _SPAN.fullmatch(text) or (_PLAIN.fullmatch(text) and text.lower() not in _WORDS and len(text) <= _WIDTH):
+        return text
+    if block and _LOOSE.fullmatch(text) and _is_plain(text):
         return text
     quoted = json.dumps(text, ensure_ascii=False)
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)

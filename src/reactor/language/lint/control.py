@@ -11,20 +11,15 @@ from reactor.model.flow import (
     BlockStep,
     BreakStep,
     FailStep,
-    LoopStep,
     ReturnStep,
     Step,
     SwitchStep,
     WaitForStep,
     inner_lists,
-    walk,
 )
 
 PLACEHOLDER = "import.todo"
 """Kind of the `fail` steps that `reactor import` leaves where somebody has to finish its work."""
-
-
-_MOST = LoopStep(name="", steps=()).max
 
 
 def placeholder(step: Step) -> bool:
@@ -81,22 +76,6 @@ def _dead_cases(step: SwitchStep) -> Iterator[Finding]:
 
 def _line(steps: tuple[Step, ...], otherwise: Step) -> int:
     return steps[0].line if steps else otherwise.line
-
-
-@rule(
-    "endless-loop",
-    "Loops that nothing ends",
-    reason="A loop whose condition never changes runs until its `max` (1,000 where none is given), and then it fails.",
-    fix="Write the condition that ends it, a `break`, or the `max` that is meant.",
-)
-def _endless(subject: Subject) -> Iterator[Finding]:
-    for _, step in subject.steps:
-        if not isinstance(step, LoopStep) or step.max != _MOST:
-            continue
-        fixed = always(step.while_) is True or always(step.until) is False
-        if fixed and not any(isinstance(inner, (BreakStep, ReturnStep, FailStep)) for _, inner in walk(step.steps)):
-            message = f"nothing ends the loop `{step.name}`: it fails after {step.max:,} iterations"
-            yield Finding(line=step.line, message=message)
 
 
 @rule(

@@ -5,21 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reactor.language.lint.registry import Finding, Subject, keys_of, rule
-from reactor.language.names import RUN_NAMES
-from reactor.model.flow import ForEachStep, ParallelStep, SetStep, Step, inner_lists, walk
-
-_SCOPE = RUN_NAMES | {
-    "item",
-    "index",
-    "branches",
-    "error",
-    "state",
-    "secrets",
-    "output",
-    "received",
-    "approval",
-    "events",
-}
+from reactor.language.problems import listed
+from reactor.model.flow import ForEachStep, SetStep, Step, inner_lists, walk
 
 
 @rule(
@@ -52,8 +39,6 @@ def _item(step: Step, items: frozenset[str]) -> Iterator[Finding]:
         return
     if step.as_ in items:
         yield Finding(line=step.line, message=f"`as: {step.as_}` hides the item of the loop around it")
-    elif step.as_ in _SCOPE:
-        yield Finding(line=step.line, message=f"`as: {step.as_}` hides what `{step.as_}` means everywhere else")
 
 
 def _is_transparent(step: Step) -> bool:
@@ -75,30 +60,53 @@ def _written(step: Step) -> bool:
 
 
 @rule(
-    "parallel-same-var",
+    "shared-var",
     "Branches that set the same variable",
-    reason="Variables belong to the run: when two branches set one, the value is that of whichever came last, and that "
-    "may be another one next time.",
-    fix="Give each branch a variable of its own, or read the branches' outputs when they have joined.",
+    reason="Variables belong to the run: when two branches, or iterations side by side, set one, the value is that of "
+    "whichever came last, and that may be another one next time.",
+    fix="Give each branch a variable of its own, or let branches and iterations `return` their values.",
 )
 def _raced(subject: Subject) -> Iterator[Finding]:
+    # Branches are told by the loader, with their places; this is for iterations.
+    read = {path[1] for path in subject.reads if path[0] == "vars" and len(path) > 1}
     for _, step in subject.steps:
-        if isinstance(step, ParallelStep):
-            yield from _same(step, [(branch.name, branch.steps) for branch in step.branches])
-        elif isinstance(step, ForEachStep) and step.max_parallel != 1:
-            for _, inner in walk(step.steps):
-                if isinstance(inner, SetStep):
-                    names = ", ".join(f"`vars.{name}`" for name in keys_of(inner.values))
-                    message = f"iterations of `{step.name}` that run side by side all set {names}"
-                    yield Finding(line=inner.line, message=message)
+        if not isinstance(step, ForEachStep) or step.max_parallel == 1:
+            continue
+        for _, inner in walk(step.steps):
+            names = [name for name in keys_of(inner.values) if name in read] if isinstance(inner, SetStep) else []
+            if names:
+                message = (
+                    f"iterations of `{step.name}` that run side by side all set {listed(f'vars.{n}' for n in names)}"
+                )
+                yield Finding(line=inner.line, message=message)
 
 
-def _same(step: ParallelStep, branches: list[tuple[str, tuple[Step, ...]]]) -> Iterator[Finding]:
-    first: dict[str, str] = {}
-    for branch, steps in branches:
-        for _, inner in walk(steps):
-            for name in keys_of(inner.values) if isinstance(inner, SetStep) else ():
-                other = first.setdefault(name, branch)
-                if other != branch:
-                    message = f"branches `{other}` and `{branch}` of `{step.name}` both set `vars.{name}`"
-                    yield Finding(line=inner.line, message=message)
+def _by_loader(_: Subject) -> Iterator[Finding]:
+    """Of rules that the loader tells by itself, because it knows the places."""
+    return iter(())
+
+
+rule(
+    "endless-loop",
+    "Loops that nothing ends",
+    reason="A loop whose condition never changes runs until its `max` (1,000 where none is given), and then it fails.",
+    fix="Write the condition that ends it, or the `max` that is meant.",
+)(_by_loader)
+rule(
+    "no-effect",
+    "Keys that change nothing",
+    reason="A key that says nothing at its place makes its reader believe something that is not so.",
+    fix="Take it out, or move it to where it works.",
+)(_by_loader)
+rule(
+    "looks-like-expression",
+    "Texts that look like expressions",
+    reason="`event.data.id` as a text is these letters, not the value.",
+    fix='Write `"{{ event.data.id }}"` where the value is meant.',
+)(_by_loader)
+rule(
+    "unknown-var",
+    "Variables that nothing sets",
+    reason="Reading one fails when the run comes there; mostly its name is misspelt.",
+    fix="Give it in `vars:`, or with a `set:` step.",
+)(_by_loader)

@@ -17,6 +17,21 @@ from reactor.sdk import Catalog
 
 RULE_MODULES = (control, data, names, outside)
 """Where rules are: importing them fills the registry."""
+_OTHERS = frozenset(
+    {
+        "bare-seconds",
+        "call-circle",
+        "leading-zero",
+        "missing-key",
+        "name",
+        "not-run-yet",
+        "unknown-flow",
+        "unknown-name",
+        "unknown-step",
+        "wrong-type",
+    }
+)
+"""Warnings of the loader that are no rules of lint; they can be silenced all the same."""
 _IGNORE = re.compile(r"(?:^|\s)#\s*lint:\s*ignore\b:?\s*(?P<rules>[\w-]+(?:\s*,\s*[\w-]+)*)?(?P<rest>.*)$")
 _COMMENT = re.compile(r"\s*(?:#.*)?$")
 
@@ -40,10 +55,13 @@ def lint(loaded: Loaded, *, catalog: Catalog, others: Sequence[Flow] = ()) -> li
 
 
 def lint_folder(folder: Folder, *, catalog: Catalog) -> list[Problem]:
-    """What looks wrong with the flows of a folder, one by one and together."""
-    return in_order(
-        problem for loaded in folder.files.values() for problem in lint(loaded, catalog=catalog, others=folder.flows)
-    )
+    """All problems of a folder: what looks wrong with its flows, one by one and together, beside what the loader has
+    told. Comments silence warnings of both; errors cannot be silenced.
+    """
+    silences = {name: _Silence(loaded.source) for name, loaded in folder.files.items()}
+    told = [one for one in folder.problems if not (one.file in silences and silences[one.file].covers(one))]
+    found = [lint(loaded, catalog=catalog, others=folder.flows) for loaded in folder.files.values()]
+    return in_order([*told, *(problem for problems in found for problem in problems)])
 
 
 def _problem(source: Source, name: str, finding: Finding) -> Problem:
@@ -79,6 +97,8 @@ class _Silence:
 
     def covers(self, problem: Problem) -> bool:
         """Whether somebody has said that this is meant."""
+        if problem.severity == "error":
+            return False
         return problem.rule in self._everywhere or problem.rule in self._lines.get(problem.line, ())
 
     def _names(self, source: Source, number: int, line: str) -> Iterable[str]:
@@ -92,7 +112,7 @@ class _Silence:
             self._mistake(source, message, start + match.start(), start + match.end())
             return
         for name in re.split(r"\s*,\s*", match["rules"]):
-            if name in RULES:
+            if name in RULES or name in _OTHERS:
                 yield name
                 continue
             meant = closest(name, RULES)

@@ -264,7 +264,7 @@ def _fields(node: Node) -> Iterator[tuple[str, Any]]:
         if isinstance(one, dict) and one.get("name"):
             kind = str(one.get("type") or "stringValue")
             yield str(one["name"]), _typed(one.get(kind), kind.removesuffix("Value"))
-    for kind, ones in node.options("values").items():
+    for ones in node.options("values").values():
         for one in ones if isinstance(ones, list) else ():
             if isinstance(one, dict) and one.get("name"):
                 yield str(one["name"]), one.get("value")
@@ -332,10 +332,11 @@ def wait(at: At) -> Made:
     if resume != "timeInterval":
         kind = "webhook" if resume == "webhook" else "form"
         step = {"event": f"n8n.{kind}.{at.name}", "if": "received.subject == run.id", "timeout": _limit(node)}
-        note = f"n8n waits for a call of its own address; this for an event `n8n.{kind}.{at.name}` with the run's id as subject"
+        type_ = f"n8n.{kind}.{at.name}"
+        note = f"n8n waits for a call of its own address; this for an event `{type_}` with the run's id as subject"
         doc = Doc(None, ((("body",), access(at.output.whole, ("data",))),))
         return Made([Step({"name": at.name, "wait_for": step})], Item(doc), note)
-    amount = node.parameters.get("amount", 1 if node.version >= 1.1 else 1)
+    amount = node.parameters.get("amount", 1)
     unit = _UNITS.get(node.text("unit", "seconds" if node.version >= 1.1 else "hours"), "s")
     if isinstance(amount, str) and amount.startswith("="):
         return Made([Step({"name": at.name, "wait": f"{{{{ {at.values.expression(amount)} }}}}{unit}"})], at.item)

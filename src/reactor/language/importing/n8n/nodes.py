@@ -74,7 +74,7 @@ class Workflow:
             node = _node(raw)
             if node is not None:
                 self.nodes.setdefault(node.name, node)
-        self.ways: dict[str, Ports] = {name: () for name in self.nodes}
+        self.ways: dict[str, Ports] = dict.fromkeys(self.nodes, ())
         self.parts: dict[str, str] = {}
         """Nodes that are parts of another one (the model of an agent), and of which."""
         connections = data.get("connections")

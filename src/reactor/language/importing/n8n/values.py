@@ -96,10 +96,11 @@ def _node_of(tree: js.Expression) -> str | None:
                 if isinstance(function, js.Member) and function.key == js.Literal("all")
                 else None
             )
-    if isinstance(tree, js.Call) and isinstance(tree.function, js.Member) and isinstance(tree.function.key, js.Literal):
-        if tree.function.key.value in ("first", "last", "itemMatching"):
-            return _called(tree.function.owner)
-    return None
+    if not isinstance(tree, js.Call) or not isinstance(tree.function, js.Member):
+        return None
+    key = tree.function.key
+    reading = isinstance(key, js.Literal) and key.value in ("first", "last", "itemMatching")
+    return _called(tree.function.owner) if reading else None
 
 
 def _called(tree: js.Expression, function: str = "$") -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 from reactor.language.importing.coverage import IGNORED, MAPPED, PLACEHOLDER, Coverage
 from reactor.language.importing.documents import Doc, Item
 from reactor.language.importing.javascript import NotUnderstood
-from reactor.language.importing.laying import Layer, Way, filled
+from reactor.language.importing.laying import Layer, Way
 from reactor.language.importing.making import placeholder
 from reactor.language.importing.n8n import conditions
 from reactor.language.importing.n8n.actions import At, Made, handler, listed

@@ -11,7 +11,7 @@ from reactor.language.importing.making import flow_name
 from reactor.language.importing.n8n.nodes import Workflow
 from reactor.language.importing.n8n.triggers import Started, started
 from reactor.language.importing.n8n.walking import Walker
-from reactor.language.importing.structure import Choice, Graph, structured
+from reactor.language.importing.structure import Choice, structured
 from reactor.language.importing.writing import Step
 from reactor.model.errors import InvalidError
 
@@ -109,6 +109,8 @@ def _flow(
     unique = [spec for number, spec in enumerate(specs) if spec not in specs[:number]]
     if unique:
         flow["on"] = unique[0] if len(unique) == 1 else unique
+    if any(one.node.kind == "executeWorkflowTrigger" for one in begun):
+        flow["inputs"] = {"type": "object"}
     if walker.connections:
         flow["connections"] = walker.connections
     if not steps:

@@ -64,6 +64,7 @@ def read_states(
         flow["description"] = " ".join(comment.split())
     if isinstance(data.get("TimeoutSeconds"), int) and data["TimeoutSeconds"] > 0:
         flow["timeout"] = f"{data['TimeoutSeconds']}s"
+    flow["inputs"] = {"type": "object"}
     flow["steps"] = steps or [machine.nothing()]
     return flow, [], machine.origin
 
@@ -346,7 +347,7 @@ class Machine(Layer):
         switch, behind = self._decided(name, arms, items, conditions, everything=everything, ended=ended)
         return [*steps, *switch], behind
 
-    def _decided(  # noqa: PLR0913 - what a choice is made of
+    def _decided(
         self,
         name: str,
         arms: Sequence[Parts],

@@ -124,12 +124,12 @@ class Paths(Roots):
             if text == "$$.Map.Item.Index":
                 return "index"
             if text.startswith("$$.Map.Item.Value"):
-                return Paths(Item(Doc(self.item)), self.state)._steps(f"${text.removeprefix('$$.Map.Item.Value')}")
+                return Paths(Item(Doc(self.item)), self.state).path(f"${text.removeprefix('$$.Map.Item.Value')}")
         for known, ours in _CONTEXT.items():
             if text == known:
                 return ours
             if text.startswith(f"{known}.") and known == "$$.Execution.Input":
-                return Paths(Item(Doc(ours)), self.state)._steps(f"${text.removeprefix(known)}")
+                return Paths(Item(Doc(ours)), self.state).path(f"${text.removeprefix(known)}")
         raise NotUnderstood(f"`{text}` of the context")
 
     # --- templates -----------------------------------------------------------------------------------------------

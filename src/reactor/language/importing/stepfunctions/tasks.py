@@ -31,7 +31,7 @@ def task(name: str, state: dict[str, Any], paths: Paths, coverage: Coverage) -> 
     output = Doc(f"steps.{name}.output")
     if service == "http:invoke":
         return _http(given, paths, output, coverage)
-    if service == "states:startExecution" or service == "aws-sdk:sfn:startExecution":
+    if service in ("states:startExecution", "aws-sdk:sfn:startExecution"):
         return _execution(resource, given, paths, output)
     if service == "events:putEvents":
         return _events(given, paths, output)
@@ -45,7 +45,8 @@ def _why(resource: str, service: str) -> str:
         return "an activity: emit an event for its worker and `wait_for` the answer"
     if service.startswith(("sqs:", "sns:", "aws-sdk:sqs", "aws-sdk:sns")):
         return f"`{service}`: use a connector for it, `http.request`, or `emit` if flows listen"
-    return f"there is no action for `{service or 'nothing'}`: use `http.request`, `shell.exec` with the AWS command line, or a plugin"
+    ways = "use `http.request`, `shell.exec` with the AWS command line, or a plugin"
+    return f"there is no action for `{service or 'nothing'}`: {ways}"
 
 
 def _http(given: Any, paths: Paths, output: Doc, coverage: Coverage) -> Made:

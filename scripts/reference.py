@@ -33,6 +33,7 @@ from reactor.connectors.shell import connector as shell
 from reactor.language import keys
 from reactor.language.expressions.filters import FILTERS
 from reactor.language.expressions.predicates import TESTS
+from reactor.language.lint import RULES
 from reactor.model import durations
 from reactor.sdk import Catalog
 from reactor.server import metrics
@@ -276,6 +277,15 @@ def measured() -> str:
     return table(("metric", "kind", "meaning"), [(f"`reactor_{name}`", kind, doc) for name, kind, doc in found])
 
 
+def lint() -> str:
+    """Every rule of lint: what, why, what to do."""
+    parts = []
+    for name, rule in RULES.items():
+        kind = "A hint." if rule.severity == "info" else "A warning."
+        parts.append(f"### {name}\n\n{rule.title}. {kind}\n\n**Why.** {rule.reason}\n\n**What to do.** {rule.fix}")
+    return "\n\n".join(parts)
+
+
 def names(functions: Iterable[str]) -> str:
     """A list in one paragraph."""
     return textwrap.fill(" ".join(f"`{name}`" for name in sorted(functions)), 118, break_long_words=False)
@@ -300,6 +310,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "api": api,
     "metrics": measured,
+    "lint": lint,
 }
 
 

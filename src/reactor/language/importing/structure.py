@@ -94,6 +94,8 @@ class _Walker:
         self.budget = 8 * len(graph.ports) + 60
         self.back: set[tuple[str, str]] = set()
         self.loops: dict[str, frozenset[str]] = {}
+        self.live = self.reach(self.starts, ())
+        """What can be reached at all; arrows from elsewhere mean nothing."""
         self._find_loops()
 
     # --- loops ---------------------------------------------------------------------------------------------------
@@ -110,7 +112,7 @@ class _Walker:
             body = self._loop_body(head)
             entered = any(
                 target in body and target != head and node not in body
-                for node in self.graph.ports
+                for node in self.live
                 for target in self.graph.after(node)
             ) or any(start in body and start != head for start in self.starts)
             if not entered:
@@ -140,7 +142,7 @@ class _Walker:
             node = waiting.pop()
             if node not in body:
                 body.add(node)
-                waiting += [other for other in self.graph.ports if node in set(self.graph.after(other))]
+                waiting += [other for other in self.live if node in set(self.graph.after(other))]
         return frozenset(body)
 
     def reach(self, starts: Iterable[str], stops: Iterable[str]) -> dict[str, None]:

@@ -18,7 +18,11 @@ from reactor.language.importing.writing import Step, write
 from reactor.language.yaml_events import read
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1), inner, max_size=4),
     max_leaves=12,
 )
@@ -43,7 +47,27 @@ def test_what_is_written_is_read_again(value):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "a: b", "a #b", "on", "Yes", "null", "~", "- a", "1e3", "0x1f", "1m", "a\nb", "a\n", "\na", " a\nb", "a\r\nb", "\t", "é"],
+    [
+        "",
+        " ",
+        "a: b",
+        "a #b",
+        "on",
+        "Yes",
+        "null",
+        "~",
+        "- a",
+        "1e3",
+        "0x1f",
+        "1m",
+        "a\nb",
+        "a\n",
+        "\na",
+        " a\nb",
+        "a\r\nb",
+        "\t",
+        "é",
+    ],
 )
 def test_texts_stay_texts(text):
     for value in ({"k": text}, {"k": [text]}, {"k": {text or "e": text}}):

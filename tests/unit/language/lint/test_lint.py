@@ -81,7 +81,9 @@ def test_conditions_that_never_hold():
 
 
 def test_what_stands_behind_a_break_in_a_loop():
-    text = "  - for_each: event.data.x\n    steps:\n      - break: true\n      - action: log.info\n  - action: log.info\n"
+    text = (
+        "  - for_each: event.data.x\n    steps:\n      - break: true\n      - action: log.info\n  - action: log.info\n"
+    )
     assert found(flow(text)) == ["6 unreachable"]
 
 
@@ -114,7 +116,7 @@ def test_variables_that_nobody_reads():
         "  - set: {a: 1}\n  - return: vars\n",
         "  - set: {a: 1}\n  - switch: [{if: vars.a, steps: [{action: log.info}]}]\n",
         "  - set: {a: 1}\n  - {action: log.info, with: {message: 'x{{ vars.a }}'}}\n",
-        "  - set: {a: 1}\n  - {return: \"{{ vars[event.data.x] }}\"}\n",
+        '  - set: {a: 1}\n  - {return: "{{ vars[event.data.x] }}"}\n',
     ],
 )
 def test_variables_that_somebody_may_read(steps):
@@ -135,7 +137,9 @@ def test_work_whose_result_nobody_reads():
 
 
 def test_names_that_hide_others():
-    text = "  - {name: a, action: log.info}\n  - for_each: event.data.x\n    steps:\n      - {name: a, action: log.info}\n"
+    text = (
+        "  - {name: a, action: log.info}\n  - for_each: event.data.x\n    steps:\n      - {name: a, action: log.info}\n"
+    )
     assert found(flow(text)) == ["6 shadowed-name"]
     text = "  - name: a\n    switch: [{if: event.data.x, steps: [{name: b, action: log.info}]}]\n"
     assert found(flow(text)) == []
@@ -215,9 +219,16 @@ def test_what_is_no_secret(key, value):
 
 
 def test_secrets_are_told_at_their_place_with_what_to_write():
-    text = flow("  - action: http.request\n    url: http://a.example\n    timeout: 5s\n    auth: {bearer: sk_live_0123456789ab}\n")
+    text = flow(
+        "  - action: http.request\n    url: http://a.example\n    timeout: 5s\n    auth: {bearer: sk_live_0123456789ab}\n"
+    )
     (problem,) = lint(load(text, file="f.yaml", catalog=ALL), catalog=ALL)
-    assert (problem.rule, problem.line, problem.column, problem.text) == ("secret-in-clear", 6, 20, "sk_live_0123456789ab")
+    assert (problem.rule, problem.line, problem.column, problem.text) == (
+        "secret-in-clear",
+        6,
+        20,
+        "sk_live_0123456789ab",
+    )
     assert "reactor secrets set bearer" in problem.message
     assert "{{ secrets.bearer }}" in problem.message
 

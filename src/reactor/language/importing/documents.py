@@ -43,6 +43,8 @@ class Doc(msgspec.Struct, frozen=True):
         own = access(self.base, path) if self.base is not None else None
         if not inner:
             return own if own is not None else "none"
+        if own is not None and path:
+            own = f"({own} | default({{}}))"
         return _merged(own, [(place[len(path) :], expression) for place, expression in reversed(inner)])
 
     @property

@@ -95,10 +95,11 @@ class Layer:
             return [], item
         if part.kind in ("break", "end"):
             return self._leave(part.kind, item), None
-        name = self.names.take(f"go_on_at_{part.node}", "go_on")
+        where = part.node.lstrip("\x00")
+        name = self.names.take(f"go_on_at_{where}", "go_on")
         reason = _REASONS[part.kind]
-        self.coverage.add("connection", f"→ {part.node}", PLACEHOLDER, name, reason)
-        return [placeholder(name, f'the way to "{part.node}" of {self.engine}', reason, None)], None
+        self.coverage.add("connection", f"→ {where}", PLACEHOLDER, name, reason)
+        return [placeholder(name, f'the way to "{where}" of {self.engine}', reason, None)], None
 
     def _leave(self, kind: str, item: Item) -> Steps:
         values: dict[str, Any] = {self._loops[-1]: filled(item.doc.whole)} if self._loops else {}

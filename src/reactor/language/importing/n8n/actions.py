@@ -26,6 +26,8 @@ class At(msgspec.Struct):
     node: Node
     name: str
     """The step's name."""
+    variable: str
+    """A variable of the run that belongs to the node, however many steps it becomes."""
     item: Item
     """What comes in."""
     values: Values
@@ -222,8 +224,8 @@ def assign(at: At) -> Made:
     if node.text("mode") in ("raw", "json") or node.text("jsonOutput"):
         made = at.values.json(node.parameters.get("jsonOutput") or {})
         if not isinstance(made, dict):
-            step = Step({"name": at.name, "set": {at.name: made}})
-            return Made([step], Item(Doc(f"vars.{at.name}")))
+            step = Step({"name": at.name, "set": {at.variable: made}})
+            return Made([step], Item(Doc(f"vars.{at.variable}")))
         fields = made
     for name, value in _fields(node):
         fields[name] = at.values.value(value, name, secrets=False)
@@ -232,12 +234,12 @@ def assign(at: At) -> Made:
         kept = node.parameters.get("keepOnlySet") is not True
     if not fields:
         return Made([], at.item if kept else Item(Doc("{}")))
-    step = Step({"name": at.name, "set": {at.name: _nested(fields)}})
-    doc = at.item.doc if kept else Doc(f"vars.{at.name}")
+    step = Step({"name": at.name, "set": {at.variable: _nested(fields)}})
+    doc = at.item.doc if kept else Doc(f"vars.{at.variable}")
     if kept:
         for name in fields:
             path = tuple(name.split("."))
-            doc = doc.put(path, access(f"vars.{at.name}", path))
+            doc = doc.put(path, access(f"vars.{at.variable}", path))
     return Made([step], Item(doc))
 
 

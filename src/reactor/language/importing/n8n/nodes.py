@@ -126,6 +126,7 @@ class Workflow:
         for name, node in self.nodes.items():
             if _splits(node) and not node.disabled and ports[name] and ports[name][0]:
                 self._split(graph, each, name)
+        _share(graph)
         return graph
 
     def _ports(self, node: Node, ways: Ports) -> Ports:
@@ -169,6 +170,16 @@ class Workflow:
                 return
         graph.ports[name] = (targets, (gather,) if gather is not None else ())
         each[name] = 0
+
+
+def _share(graph: Graph) -> None:
+    """Where several ways lead to the same nodes side by side, they meet in one made-up node in front of these."""
+    ways = [port for ports in graph.ports.values() for port in ports if len(port) > 1]
+    shared = {way: f"\x00to {' and '.join(way)}" for way in ways if ways.count(way) > 1}
+    if shared:
+        for node, ports in list(graph.ports.items()):
+            graph.ports[node] = tuple((shared[port],) if port in shared else port for port in ports)
+        graph.ports.update({name: (way,) for way, name in shared.items()})
 
 
 def _node(raw: Any) -> Node | None:

@@ -9,6 +9,7 @@ from reactor.language.importing.coverage import IGNORED, MAPPED, PLACEHOLDER, Co
 from reactor.language.importing.documents import Doc, Item
 from reactor.language.importing.javascript import NotUnderstood
 from reactor.language.importing.laying import Layer, Way
+from reactor.language.importing.making import Names as StepNames
 from reactor.language.importing.making import placeholder
 from reactor.language.importing.n8n import conditions
 from reactor.language.importing.n8n.actions import At, Made, handler, listed
@@ -39,11 +40,19 @@ class Walker(Layer):
         self.response: list[str] = []
         self.visible: dict[str, Item] = {name: Item(doc) for name, doc in starts.items()}
         self.hidden: set[str] = set()
+        self._variables: dict[str, str] = {}
+        self._variable_names = StepNames(("response", "nothing"))
+        self._seen: set[str] = set()
+        self._twice: set[str] = set()
+        """Nodes that became several steps, as they stand on several ways."""
 
     # --- names ---------------------------------------------------------------------------------------------------
 
     def find(self, name: str) -> Item:
         """What a node hands on, as it is seen from here."""
+        if name in self._twice and name not in self.kept:
+            # Which of its steps has run is known only then.
+            self.wanted.add(name)
         if name in self.visible:
             return self.visible[name]
         if name in self.hidden:
@@ -53,6 +62,12 @@ class Walker(Layer):
             f'"{name}" has not run before this' if name in self.workflow.nodes else f'there is no "{name}"'
         )
 
+    def variable(self, node: Node) -> str:
+        """The variable of a node."""
+        if node.name not in self._variables:
+            self._variables[node.name] = self._variable_names.take(node.name, node.kind)
+        return self._variables[node.name]
+
     def values(self, node: Node, item: Item) -> Values:
         """Translates parameters of a node."""
         return Values(Names(item, self.find), self.coverage, node.name)
@@ -61,6 +76,8 @@ class Walker(Layer):
 
     def plain(self, name: str, item: Item) -> Way:
         """One node."""
+        if name not in self.workflow.nodes:
+            return [], item
         node = self.workflow.nodes[name]
         made = self.made(node, item)
         after = self.keep(node, made)
@@ -72,7 +89,17 @@ class Walker(Layer):
         turn = handler(node)
         name = self.step_name(node.name, node.kind) if node.kind not in _QUIET or turn is None else node.name
         output = Doc(f"steps.{name}.output")
-        at = At(node, name, item, self.values(node, item), self.coverage, self.connections, output, self.response)
+        at = At(
+            node,
+            name,
+            self.variable(node),
+            item,
+            self.values(node, item),
+            self.coverage,
+            self.connections,
+            output,
+            self.response,
+        )
         try:
             if name in self.doubtful:
                 raise NotUnderstood("what came out of it was no valid step")
@@ -112,9 +139,11 @@ class Walker(Layer):
     def keep(self, node: Node, made: Made) -> Item:
         """Remember what a node gives, in a variable if others need it from outside."""
         item = made.item
+        if node.name in self._seen and not item.doc.whole.startswith("vars."):
+            self._twice.add(node.name)
+        self._seen.add(node.name)
         if node.name in self.kept and item.doc.whole != "none":
-            name = self.names.take(f"keep_{node.name}")
-            variable = name.removeprefix("keep_")
+            name, variable = self.names.take(f"keep_{node.name}"), self.variable(node)
             made.steps.append(Step({"name": name, "set": {variable: f"{{{{ {item.doc.whole} }}}}"}}))
             item = Item(Doc(f"vars.{variable}"), item.many and f"[vars.{variable}]")
         self.visible[node.name] = item
@@ -200,7 +229,7 @@ class Walker(Layer):
         node = self.workflow.nodes[part.node]
         name = self.step_name(node.name, node.kind)
         values = self.values(node, item)
-        at = At(node, name, item, values, self.coverage, self.connections, Doc(""), self.response)
+        at = At(node, name, self.variable(node), item, values, self.coverage, self.connections, Doc(""), self.response)
         try:
             items = listed(at) if node.kind != "splitInBatches" else item.many or f"[{item.doc.whole}]"
         except NotUnderstood as error:

@@ -240,7 +240,8 @@ def _calls(text: str) -> str:
         if quote:
             made += char
             if char == "\\":
-                made += text[at + 1 : at + 2]
+                # `\{` has to reach `States.Format` as it is.
+                made += ("\\" if text[at + 1 : at + 2] in ("{", "}") else "") + text[at + 1 : at + 2]
                 at += 1
             elif char == quote:
                 quote = ""

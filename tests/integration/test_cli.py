@@ -291,3 +291,71 @@ def test_secrets_reach_a_running_flow_and_nothing_else(bench):
     kept = [path for path in (bench.folder / ".reactor").rglob("*") if path.is_file()]
     assert not [path for path in kept if b"very-secret" in path.read_bytes()]
     assert "very-secret" not in bench.log() + bench.run("secrets", "list").stdout
+
+
+def test_lint_warns_and_fails_only_when_it_has_to(bench):
+    bench.write("a.yaml", "name: a\nsteps:\n  - return: 1\n  - action: log.info\n")
+    shown = bench.run("validate", "flows").stdout
+    assert "warning: step `log_info` is never reached" in shown
+    assert "1 flow: 1 warning" in shown
+    bench.run("validate", "flows", "--strict", code=1)
+    assert "no problems" in bench.run("validate", "flows", "--strict", "--no-lint").stdout
+    found = json.loads(bench.run("validate", "flows", "--format", "sarif").stdout)
+    assert found["runs"][0]["results"][0]["ruleId"] == "unreachable"
+    assert "::warning file=flows/a.yaml,line=4" in bench.run("validate", "flows", "--format", "github").stdout
+    bench.write("a.yaml", "name: a\nsteps:\n  - return: 1\n  - action: log.info  # lint: ignore unreachable\n")
+    bench.run("validate", "flows", "--strict")
+
+
+N8N = {
+    "name": "Greet",
+    "nodes": [
+        {"name": "Go", "type": "n8n-nodes-base.manualTrigger", "typeVersion": 1, "parameters": {}},
+        {
+            "name": "Say",
+            "type": "n8n-nodes-base.set",
+            "typeVersion": 3.4,
+            "parameters": {"assignments": {"assignments": [{"name": "text", "value": "=Hi {{ $json.name }}"}]}},
+        },
+        {"name": "Tell", "type": "n8n-nodes-base.slack", "typeVersion": 2, "parameters": {"channel": "#sales"}},
+    ],
+    "connections": {
+        "Go": {"main": [[{"node": "Say", "type": "main", "index": 0}]]},
+        "Say": {"main": [[{"node": "Tell", "type": "main", "index": 0}]]},
+    },
+}
+
+
+def test_flows_of_other_engines_are_taken_over(bench):
+    (bench.folder / "greet.json").write_text(json.dumps(N8N))
+    done = bench.run("import", "greet.json", "--from", "n8n", "-o", "flows/greet.yaml", "--report", "report.json")
+    assert "2 of 3 constructs mapped (66.7 %), 1 kept as placeholders" in done.stdout
+    report = json.loads((bench.folder / "report.json").read_text())
+    assert (report["engine"], report["flow"], report["mapped"], report["placeholders"]) == ("n8n", "greet", 2, 1)
+    assert "import-todo" in bench.run("validate", "flows").stdout
+    run = json.loads(bench.run("execute", "flows/greet.yaml", '{"name": "Ann"}', code=1).stdout)
+    assert run["error"]["kind"] == "import.todo"
+    assert run["steps"][0]["output"] == {"Say": {"text": "Hi Ann"}}
+    bench.run("import", "greet.json", "-o", "flows/greet.yaml", code=2)
+    bench.run("import", "greet.json", "-o", "flows/greet.yaml", "--force")
+
+
+def test_import_prints_the_flow_and_finds_the_engine_out(bench):
+    (bench.folder / "greet.json").write_text(json.dumps(N8N))
+    done = bench.run("import", "greet.json")
+    assert done.stdout.startswith("# Imported from n8n, greet.json.\nname: greet\n")
+    assert "constructs mapped" in done.stderr
+    found = json.loads(bench.run("import", "greet.json", "--json").stdout)
+    assert found["text"] == done.stdout
+    (bench.folder / "old.yaml").write_text("name: old\nworkflow:\n  - {name: a, action: log.info}\n")
+    assert bench.run("import", "old.yaml").stdout.startswith("name: old\nsteps:\n")
+
+
+def test_what_cannot_be_imported_is_refused(bench):
+    (bench.folder / "odd.json").write_text("[1, 2")
+    assert "is no JSON" in bench.run("import", "odd.json", "--from", "n8n", code=1).stderr
+    assert "say which it is with --from" in bench.run("import", "odd.json", code=1).stderr
+    assert "cannot be read" in bench.run("import", "nobody.json", "--from", "n8n", code=1).stderr
+    bench.run("import", "odd.json", "--from", "zapier", code=2)
+    (bench.folder / "greet.json").write_text(json.dumps(N8N))
+    assert "no state machine" in bench.run("import", "greet.json", "--from", "stepfunctions", code=1).stderr

@@ -1,6 +1,7 @@
 """State machines of Step Functions, written for these tests."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from reactor.language.importing.stepfunctions.rules import condition
 from reactor.model.errors import InvalidError
 from reactor.model.flow import all_steps
 
-DATA = {
+DATA: dict[str, Any] = {
     "a": {"b": [1, 2, 3], "c d": "x"},
     "n": 5,
     "s": "text",

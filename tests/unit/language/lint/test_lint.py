@@ -220,7 +220,8 @@ def test_what_is_no_secret(key, value):
 
 def test_secrets_are_told_at_their_place_with_what_to_write():
     text = flow(
-        "  - action: http.request\n    url: http://a.example\n    timeout: 5s\n    auth: {bearer: sk_live_0123456789ab}\n"
+        "  - action: http.request\n    url: http://a.example\n    timeout: 5s\n"
+        "    auth: {bearer: sk_live_0123456789ab}\n"
     )
     (problem,) = lint(load(text, file="f.yaml", catalog=ALL), catalog=ALL)
     assert (problem.rule, problem.line, problem.column, problem.text) == (

@@ -12,8 +12,10 @@ from reactor.language.importing.laying import Layer, Way
 from reactor.language.importing.making import Names as StepNames
 from reactor.language.importing.making import placeholder
 from reactor.language.importing.n8n import conditions
-from reactor.language.importing.n8n.actions import At, Made, handler, listed
+from reactor.language.importing.n8n.actions import handler
+from reactor.language.importing.n8n.fields import listed
 from reactor.language.importing.n8n.nodes import Node, Workflow
+from reactor.language.importing.n8n.place import At, Made
 from reactor.language.importing.n8n.values import Names, Values
 from reactor.language.importing.structure import Choice, Each, Fan, Jump, Part
 from reactor.language.importing.writing import Step

@@ -264,3 +264,38 @@ output: {as: '. + { context: $context }'}
     async with running_reactor(texts, data=tmp_path / "data") as reactor:
         ended = await reactor.finished(run_id)
     assert ended["output"] == {"n": 3, "seen": [1, 2, 1, 2, 1, 2], "context": {"n": 3}}
+
+
+async def test_listening_goes_on_after_a_restart(tmp_path: Path):
+    """Events that come before, between and after; the pair is correlated, others are left alone."""
+    texts = documents(
+        a="""
+do:
+  - many:
+      listen: {to: {any: [{with: {type: tick, data: '${ .n > 0 }'}}], until: '( . | length ) == 3'}}
+      foreach: {item: e, do: [{x: {set: '${ $e.n * 10 }'}}]}
+  - pair:
+      listen:
+        read: envelope
+        to:
+          all:
+            - {with: {type: order}, correlate: {id: {from: .data.id}}}
+            - {with: {type: paid}, correlate: {id: {from: .data.id}}}
+      output: {as: '{ many: $input, pair: map(.data.id) }'}
+      timeout: {after: PT20S}
+"""
+    )
+    async with running_reactor(texts, data=tmp_path / "data") as reactor:
+        run_id = (await reactor.post("/flows/a/run", {"data": {}}))["runs"][0]["id"]
+        for number in (0, 1, 2):
+            await reactor.send("tick", {"n": number})
+        await reactor.send("order", {"id": 7})
+        await reactor.send("paid", {"id": 8})
+        while (await reactor.get(f"/runs/{run_id}"))["status"] != "waiting":
+            await asyncio.sleep(0.02)
+    async with running_reactor(texts, data=tmp_path / "data") as reactor:
+        await reactor.send("tick", {"n": 3})
+        await reactor.send("paid", {"id": 7})
+        ended = await reactor.finished(run_id)
+    assert ended["status"] == "completed", ended["error"]
+    assert ended["output"] == {"many": [10, 20, 30], "pair": [7, 7]}

@@ -104,7 +104,9 @@ do:
 
 async def test_shell_and_scripts():
     bad = "do: [{a: {run: {shell: {command: exit 3}}}}]"
-    async with running_reactor(documents(shell=SHELL, python=PYTHON, node=NODE, bad=bad)) as reactor:
+    code = "do: [{a: {run: {shell: {command: exit 3}, return: code}}}]"
+    async with running_reactor(documents(shell=SHELL, python=PYTHON, node=NODE, bad=bad, code=code)) as reactor:
+        assert await output(reactor, "code") == 3
         assert await output(reactor, "shell", {"x": "in", "y": "'; echo $HOME"}) == "in|'; echo $HOME|bar"
         assert await output(reactor, "python", {"x": "in"}) == "in hello bar"
         if shutil.which("node"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -40,7 +40,8 @@ class ExecParams(msgspec.Struct, forbid_unknown_fields=True):
     """A duration; afterwards the program and all its children are ended."""
     max_output: Annotated[int, msgspec.Meta(ge=0, le=64 * MIB)] | None = None
     """Bytes kept of each stream: of a longer one the beginning and the end. Default: the operator's `output_max`."""
-    success_codes: tuple[int, ...] = (0,)
+    success_codes: tuple[int, ...] | Literal["any"] = (0,)
+    """Exit codes that are no failure; `any`: whatever it ends with."""
 
     def __post_init__(self) -> None:
         """Check what types cannot say."""
@@ -91,9 +92,13 @@ async def execute(ctx: ActionContext, params: ExecParams) -> dict[str, Any]:
     if ended.timed_out:
         limit = durations.show(timeout or 0)
         raise TransientError("timeout", f"not finished after {limit}; it and its children were ended", output=output)
-    if ended.code not in params.success_codes:
+    if not _is_success(params, ended.code):
         raise _failure(ended.code, output)
     return output
+
+
+def _is_success(params: ExecParams, code: int) -> bool:
+    return params.success_codes == "any" or code in params.success_codes
 
 
 def _argv(params: ExecParams) -> list[str]:
@@ -131,7 +136,7 @@ def _output(ctx: ActionContext, params: ExecParams, ended: Ended) -> dict[str, A
         "exit_code": ended.code,
         "stdout": ctx.mask(ended.stdout.text()),
         "stderr": ctx.mask(ended.stderr.text()),
-        "success": ended.code in params.success_codes and not ended.timed_out,
+        "success": _is_success(params, ended.code) and not ended.timed_out,
     }
     cut = [name for name, stream in (("stdout", ended.stdout), ("stderr", ended.stderr)) if stream.left_out]
     if cut:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from reactor.language.dialects.openworkflow import authentication
 from reactor.language.dialects.openworkflow.expr import Computed, Part, constant
-from reactor.language.dialects.openworkflow.flowing import output_of, plain
+from reactor.language.dialects.openworkflow.flowing import known, output_of, part, plain
 from reactor.language.dialects.openworkflow.jq import Scope, Thunk, unwrapped
 from reactor.language.dialects.openworkflow.parts import Compiler, Core, Task, data_step
 from reactor.language.expressions.limits import Refusal
@@ -105,20 +105,16 @@ def _read(how: str, request: Callable[[Scope], dict[str, Any]] | None) -> Thunk:
     def read(scope: Scope) -> Any:
         answer = plain(scope["output"])
         if how != "response":
-            return answer.get("body")
-        sent = request(scope) if request is not None else answer.get("request")
-        return {
-            "request": sent,
-            "statusCode": answer.get("status_code"),
-            "headers": answer.get("headers"),
-            "content": answer.get("body"),
-        }
+            return part(answer, "body")
+        sent = request(scope) if request is not None else part(answer, "request")
+        names = {"statusCode": "status_code", "headers": "headers", "content": "body"}
+        return {"request": sent, **{name: part(answer, ours) for name, ours in names.items()}}
 
     return read
 
 
 def _map(value: Any, what: str) -> dict[str, Any]:
-    if value is None:
+    if known(value) is None:
         return {}
     if not isinstance(value, dict):
         raise Refusal(f"`with.{what}` is a map, not {type(value).__name__}")
@@ -158,7 +154,7 @@ def uri(compiler: Compiler, task: Task, node: Node | None, what: str) -> Part:
     data = task.input
 
     def fill(scope: Scope) -> str:
-        found = data(scope)
+        found = known(data(scope))
         return _NAME.sub(lambda match: _filled(match[1], found, text), text)
 
     return Part(fill)
@@ -197,9 +193,9 @@ def _openapi(compiler: Compiler, task: Task) -> Core:
             "parameters": _map(parameters.make(scope), "parameters"),
             **_answers(redirect=redirect, how=how),
         }
-        for name, part in (("auth", auth), ("document_auth", document_auth)):
-            if part is not None:
-                made[name] = part.make(scope)
+        for name, policy in (("auth", auth), ("document_auth", document_auth)):
+            if policy is not None:
+                made[name] = policy.make(scope)
         return made
 
     step = ActionStep(

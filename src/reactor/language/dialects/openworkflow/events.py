@@ -9,7 +9,7 @@ import msgspec
 from reactor.language.dialects.openworkflow import filters
 from reactor.language.dialects.openworkflow.expr import Computed, Part, holds
 from reactor.language.dialects.openworkflow.filters import Wanted
-from reactor.language.dialects.openworkflow.flowing import ended, output_of, variable
+from reactor.language.dialects.openworkflow.flowing import ended, output_of, part, variable
 from reactor.language.dialects.openworkflow.jq import Scope, Thunk
 from reactor.language.dialects.openworkflow.parts import Compiler, Core, Task, Tasks
 from reactor.language.source import Mapping as MapNode
@@ -42,7 +42,7 @@ def emit(compiler: Compiler, task: Task) -> Core:
     def output(scope: Scope) -> dict[str, Any]:
         found = {name: part.make(scope) for name, part in parts.items()}
         event = {"specversion": "1.0", "datacontenttype": "application/json", **found}
-        event.setdefault("id", scope["output"]["event_id"])
+        event.setdefault("id", part(scope["output"], "event_id"))
         event.setdefault("source", f"reactor/flows/{scope['flow']['name']}")
         if "time" not in event:
             event["time"] = filters.iso(scope["now"]())

@@ -9,6 +9,7 @@ import msgspec
 
 from reactor.language.dialects.openworkflow.jq import Program, Scope, Thunk, unwrapped, variables
 from reactor.language.expressions.limits import OverLimit, Refusal
+from reactor.language.expressions.missing import NeedsUnknown, Unknown, unknown_of
 from reactor.language.expressions.references import Path, Reference
 from reactor.language.expressions.values import to_json_value
 from reactor.model.errors import PermanentError, ReactorError
@@ -40,6 +41,8 @@ class Computed:
         """
         try:
             return to_json_value(self._make(scope))
+        except NeedsUnknown:
+            return unknown_of(self.source)
         except Refusal as refusal:
             raise PermanentError(refusal.kind, f"{refusal.message} (in `{self.source[:80]}`)") from None
         except ReactorError:
@@ -115,6 +118,18 @@ def constant(given: Any) -> Part:
     return Part(lambda _scope: given, constant=True)
 
 
+def assigning(name: str, make: Thunk, source: str) -> Computed:
+    """The values of a `set` step that sets one variable."""
+
+    def values(scope: Scope) -> dict[str, Any]:
+        try:
+            return {name: make(scope)}
+        except NeedsUnknown:
+            return {name: unknown_of(source)}
+
+    return Computed(values, source)
+
+
 def secret_value(text: str) -> Any:
     """A secret as expressions see it: JSON of a map or list as data, all else as its text."""
     if text.lstrip()[:1] in ("{", "["):
@@ -132,4 +147,6 @@ def secrets_of(names: tuple[str, ...]) -> Thunk:
 
 def holds(result: Any) -> bool:
     """Whether a condition holds: as in jq, everything does but false and null."""
+    if isinstance(result, Unknown):
+        result.refuse()
     return result is not None and result is not False

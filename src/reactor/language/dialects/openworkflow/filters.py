@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 
 from reactor.language.dialects.openworkflow.expr import Env, Part, holds
+from reactor.language.dialects.openworkflow.flowing import known as known_value
 from reactor.language.dialects.openworkflow.jq import Scope, Thunk
 from reactor.language.dialects.openworkflow.parts import Compiler, Task
 from reactor.language.dialects.openworkflow.reading import Reading
 from reactor.language.expressions.limits import Refusal
+from reactor.language.expressions.missing import Unknown
 from reactor.language.expressions.patterns import compiled
 from reactor.language.source import Node, Scalar
 from reactor.model.clock import from_iso, to_iso
@@ -41,7 +43,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     def takes(self, scope: Scope, event: dict[str, Any], known: dict[str, Any] | None = None) -> bool:
         """Whether it takes this event. `known`: correlation values so far."""
-        seen = {**scope, EVENT: event}
+        seen = {**scope, EVENT: known_value(event)}
         return all(self._fits(name, part, seen) for name, part in self.attributes.items()) and self._belongs(
             seen, known or {}
         )
@@ -64,7 +66,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     def values(self, scope: Scope, event: dict[str, Any]) -> dict[str, Any]:
         """The correlation values of an event."""
-        seen = {**scope, EVENT: event}
+        seen = {**scope, EVENT: known_value(event)}
         return {name: found.make(seen) for name, (found, _) in self.correlate.items()}
 
 
@@ -88,10 +90,10 @@ def attribute(event: dict[str, Any], name: str) -> Any:
     return metadata.get(name) if isinstance(metadata, dict) else None
 
 
-def read(event: dict[str, Any] | None, how: str) -> Any:
+def read(event: Any, how: str) -> Any:
     """An event as a workflow reads it."""
-    if event is None:
-        return None
+    if event is None or isinstance(event, Unknown):
+        return event
     return event.get("data") if how == "data" else envelope(event)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reactor.language.dialects.openworkflow.jq import Scope, Thunk
+from reactor.language.expressions.missing import Unknown
 from reactor.model.states import StepStatus
 
 COMPLETED, SKIPPED = StepStatus.COMPLETED.value, StepStatus.SKIPPED.value
@@ -60,6 +61,22 @@ def variable(name: str) -> Thunk:
 def ended(scope: Scope) -> bool:
     """Whether a task has ended the whole workflow."""
     return END in scope["vars"]
+
+
+def known(value: Any) -> Any:
+    """The value, which has to be known to go on.
+
+    Raises:
+        NeedsUnknown: in a dry run, it is not.
+    """
+    if isinstance(value, Unknown):
+        value.refuse()
+    return value
+
+
+def part(value: Any, name: str) -> Any:
+    """One entry of a map; of something unknown, something unknown."""
+    return value.below(name) if isinstance(value, Unknown) else value.get(name)
 
 
 class Chain:

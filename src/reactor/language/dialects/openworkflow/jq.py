@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from reactor.language.expressions import jq
 from reactor.language.expressions.limits import LIMITS, ExpressionSyntaxError, OverLimit, Refusal
+from reactor.language.expressions.missing import MARK, NeedsUnknown, Unknown, unknown_of
 from reactor.language.expressions.values import json_text, to_json_value
 
 Scope = Mapping[str, Any]
@@ -92,12 +93,22 @@ class Program:
         Raises:
             Refusal: it failed, gave several results, or took too long.
         """
+        try:
+            return self._run(dot, scope)
+        except NeedsUnknown:
+            # In a dry run: what hangs on something unknown is unknown itself.
+            return unknown_of(self.text)
+
+    def _run(self, dot: Thunk, scope: Scope) -> Any:
         if self._quick is not None:
             value = self._quick(dot, self._used, scope)
             if value is not UNSURE:
                 return value
         data = {"i": dot(scope), "v": {name: make(scope) for name, make in self._used.items()}}
-        results = jq.run(self._full, json_text(to_json_value(data)), everything=False)
+        encoded = json_text(to_json_value(data))
+        if MARK in encoded:
+            return unknown_of(self.text)
+        results = jq.run(self._full, encoded, everything=False)
         if len(results) > 1:
             raise Refusal(f"the expression `{self.text[:80]}` gives several results; put it in [ ]")
         return results[0] if results else None
@@ -135,7 +146,7 @@ def _comparing(first: _Quick, second: _Quick, *, equal: bool) -> _Quick:
 
 def _same(one: Any, other: Any) -> Any:
     """Whether two values are equal as jq has it: 1 is not true. Containers are left to jq."""
-    if isinstance(one, (dict, list)) or isinstance(other, (dict, list)) or UNSURE in (one, other):
+    if any(value is UNSURE or isinstance(value, (dict, list, Unknown)) for value in (one, other)):
         return UNSURE
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
         # Jq compares as doubles: beyond 2^53 its answer is not Python's.
@@ -192,6 +203,8 @@ def _path(text: str) -> _Quick | None:
 def _step(value: Any, part: str | int) -> Any:
     if value is None:
         return None
+    if isinstance(value, Unknown):
+        return value.below(part)
     if isinstance(part, str):
         return value.get(part) if type(value) is dict else UNSURE
     if type(value) is not list:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from reactor.language.dialects.openworkflow.expr import Computed, constant, holds
-from reactor.language.dialects.openworkflow.flowing import ended, variable
+from reactor.language.dialects.openworkflow.expr import Computed, assigning, constant, holds
+from reactor.language.dialects.openworkflow.flowing import ended, known, variable
 from reactor.language.dialects.openworkflow.jq import Scope, Thunk
 from reactor.language.dialects.openworkflow.parts import Compiler, Core, Task, Tasks
 from reactor.language.source import Node, Scalar
@@ -36,7 +36,7 @@ def for_(compiler: Compiler, task: Task) -> Core:
     )
     begin = SetStep(
         name=compiler.name(f"{task.name}-begin", task.reference),
-        values=Computed(lambda scope: {f"data@{task.name}": task.input(scope)}, "input"),
+        values=assigning(f"data@{task.name}", task.input, "input"),
     )
     block = BlockStep(
         name=task.name,
@@ -67,7 +67,7 @@ def _while(compiler: Compiler, task: Task, places: dict[str, Thunk], carried: Th
 def _carry(compiler: Compiler, task: Task, result: Thunk) -> SetStep:
     return SetStep(
         name=compiler.name(f"{task.name}-next", task.reference),
-        values=Computed(lambda scope: {f"data@{task.name}": result(scope)}, "output"),
+        values=assigning(f"data@{task.name}", result, "output"),
     )
 
 
@@ -82,7 +82,7 @@ def _items(compiler: Compiler, task: Task, node: Node | None) -> Computed:
         part = reading.value(node, "for.in", task.env)
 
     def enumerated(scope: Scope) -> list[dict[str, Any]]:
-        found = part.make(scope)
+        found = known(part.make(scope))
         if not isinstance(found, list):
             raise PermanentError("input", f"`for.in` of `{task.label}` gave no list but {_kind(found)}")
         return [{"item": item, "index": index} for index, item in enumerate(found)]
@@ -116,9 +116,9 @@ def fork(compiler: Compiler, task: Task) -> Core:
     names = [branch.name for branch in branches]
 
     def output(scope: Scope) -> Any:
-        found = scope["output"]
+        found = known(scope["output"])
         if compete:
-            winner = found.get("winner")
+            winner = known(found.get("winner"))
             return found["branches"][winner]["output"] if winner is not None else None
         return [(found["branches"].get(name) or {}).get("output") for name in names]
 
@@ -136,4 +136,5 @@ def fork(compiler: Compiler, task: Task) -> Core:
 def _branch(compiler: Compiler, key: Scalar, tasks: Tasks, reference: str) -> Branch:
     """A branch gives what its task gives, whatever its last step is."""
     end = ReturnStep(name=compiler.name(f"{key.text}-output", reference), value=Computed(tasks.result, "output"))
-    return Branch(name=compiler.reading.step_name(f"{key.text}-branch"), steps=(*tasks.steps, end))
+    # The name of its step is unique already.
+    return Branch(name=(*tasks.steps, end)[0].name, steps=(*tasks.steps, end))

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from reactor.language.dialects.openworkflow.expr import Computed, constant
-from reactor.language.dialects.openworkflow.flowing import plain
+from reactor.language.dialects.openworkflow.flowing import known, part, plain
 from reactor.language.dialects.openworkflow.jq import Scope, Thunk
 from reactor.language.dialects.openworkflow.parts import Compiler, Core, Task
 from reactor.language.expressions.limits import Refusal
@@ -94,16 +94,16 @@ def _process(compiler: Compiler, task: Task, given: MapNode, argv: list[str], ho
         reading.value(given.get(name), f"run.{name}", task.env, secrets=True) if name in given else constant(None)
         for name in _PROCESS
     )
-    codes = list(range(256)) if how in ("code", "all") else [0]
 
     def params(scope: Scope) -> dict[str, Any]:
-        words = arguments.make(scope) or []
+        words = known(arguments.make(scope)) or []
         if not isinstance(words, list):
             raise Refusal("`arguments` is a list")
-        given_env = environment.make(scope) or {}
+        given_env = known(environment.make(scope)) or {}
         if not isinstance(given_env, dict):
             raise Refusal("`environment` is a map")
-        made: dict[str, Any] = {"argv": [*argv, *(plain_text(word) for word in words)], "success_codes": codes}
+        made: dict[str, Any] = {"argv": [*argv, *(plain_text(word) for word in words)]}
+        made |= {"success_codes": "any"} if how in ("code", "all") else {}
         made["env"] = {name: plain_text(value) for name, value in given_env.items()}
         text = stdin.make(scope)
         return {**made, "stdin": plain_text(text)} if text is not None else made
@@ -123,7 +123,8 @@ def _process(compiler: Compiler, task: Task, given: MapNode, argv: list[str], ho
 def _returned(how: str) -> Thunk:
     def read(scope: Scope) -> Any:
         ended = plain(scope["output"])
-        result = {"code": ended.get("exit_code"), "stdout": ended.get("stdout"), "stderr": ended.get("stderr")}
+        names = {"code": "exit_code", "stdout": "stdout", "stderr": "stderr"}
+        result = {name: part(ended, ours) for name, ours in names.items()}
         return result if how == "all" else result.get(how)
 
     return read
@@ -144,7 +145,7 @@ def _workflow(compiler: Compiler, task: Task, node: Node, *, waits: bool) -> Cor
     params = reading.value(given.get("input"), "run.workflow.input", task.env)
 
     def inputs(scope: Scope) -> dict[str, Any]:
-        found = params.make(scope)
+        found = known(params.make(scope))
         if found is not None and not isinstance(found, dict):
             raise Refusal("`run.workflow.input` is a map")
         return found or {}

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from reactor.language.dialects.openworkflow import basic, calls, events, loops, runs, trying
-from reactor.language.dialects.openworkflow.expr import Computed, Env, Part, holds
+from reactor.language.dialects.openworkflow.expr import Computed, Env, Part, assigning, holds
 from reactor.language.dialects.openworkflow.flowing import (
     CONTEXT,
     END,
@@ -15,8 +15,8 @@ from reactor.language.dialects.openworkflow.flowing import (
     Route,
     completed,
     ended,
+    known,
     output_of,
-    variable,
 )
 from reactor.language.dialects.openworkflow.jq import Scope, Thunk
 from reactor.language.dialects.openworkflow.parts import Core, Maker, Place, Task, Tasks, data_step
@@ -285,9 +285,8 @@ class TaskCompiler:
             if "as" in given
             else Part(env.variables["context"])
         )
-        values = Computed(
-            lambda scope: {CONTEXT: valid(schema, part.make(scope), f"context after `{task.label}`")}, "export.as"
-        )
+        told = f"context after `{task.label}`"
+        values = assigning(CONTEXT, lambda scope: valid(schema, part.make(scope), told), "export.as")
         asked = Computed(completed(task.name), "completed")
         return SetStep(name=self.name(f"{task.name}-export", task.reference), values=values, if_=asked)
 
@@ -346,7 +345,7 @@ class _Making(msgspec.Struct):
         ends = Computed(lambda scope: done(scope) and directive(scope) == "end", "then: end")
         data = chain.here()
         if task.place.nested:
-            values = Computed(lambda scope: {END: {"output": data(scope)}}, "then: end")
+            values = assigning(END, lambda scope: {"output": data(scope)}, "then: end")
             steps.append(SetStep(name=self.of.name(f"{task.name}-ends", task.reference), values=values, if_=ends))
         steps.append(self._leave(task, chain, ends))
         return True
@@ -361,17 +360,17 @@ class _Making(msgspec.Struct):
         first = self.entries[0]
         reference = self.of.references[first.name]
         key = f"next@{first.name}"
-        state = variable(key)
+        state: Thunk = lambda scope: known(scope["vars"].get(key))  # noqa: E731 - named for what it gives
         inner = Place(env=place.env, nested=True)
         begin = SetStep(
             name=self.of.name(f"{first.name}-begin", reference),
-            values=Computed(lambda scope: {key: {"task": 0, "data": base(scope)}}, "first task"),
+            values=assigning(key, lambda scope: {"task": 0, "data": base(scope)}, "first task"),
         )
         tasks = self.straight(lambda scope: state(scope)["data"], inner, lambda scope: state(scope)["task"])
         back = self.route.back(lambda scope: state(scope)["task"])
         carry = SetStep(
             name=self.of.name(f"{first.name}-next", reference),
-            values=Computed(lambda scope: {key: {"task": back(scope), "data": tasks.result(scope)}}, "next task"),
+            values=assigning(key, lambda scope: {"task": back(scope), "data": tasks.result(scope)}, "next task"),
         )
         loop = LoopStep(
             name=self.of.name(f"{first.name}-tasks", reference),

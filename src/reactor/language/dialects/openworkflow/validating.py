@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from reactor.language.expressions.missing import Unknown
 from reactor.language.inputs import check_inputs
 from reactor.model.errors import PermanentError
 
@@ -16,7 +17,7 @@ def valid(schema: dict[str, Any] | None, value: Any, what: str) -> Any:
     Raises:
         PermanentError: kind `input`: it does not; the message says where.
     """
-    if schema is None:
+    if schema is None or isinstance(value, Unknown):
         return value
     _, problems = check_inputs(schema, value)
     if problems:

@@ -152,6 +152,55 @@ async def test_a_recorded_run_is_a_test_that_passes(tmp_path, reactor):
     assert report.passed, report.text() + told[1]
 
 
+WHOLE = """\
+name: whole
+on: {event: whole}
+steps:
+  - name: each
+    for_each: "{{ event.data.list }}"
+    steps:
+      - {name: put, action: file.write, path: "ROOT/{{ item }}", content: "{{ item }}"}
+  - name: fan
+    parallel:
+      branches:
+        a: [{name: x, action: file.read, path: "ROOT/{{ event.data.list[0] }}"}]
+        b: [{name: rest, wait: 10ms}]
+  - {name: paid, wait_for: {event: order.paid, if: received.data.id == event.data.id}}
+  - {name: again, call: part, with: {n: 2}}
+outputs: {by: "{{ steps.paid.output.data.by }}", a: "{{ steps.fan.output.branches.a.output.content }}"}
+"""
+PART = """\
+name: part
+inputs: {type: object, properties: {n: {type: integer}}}
+steps: [{name: gone, action: file.delete, path: "ROOT/none"}]
+"""
+
+
+async def test_loops_branches_events_and_a_failure_are_recorded(tmp_path, reactor):
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    for name, text in {"whole": WHOLE, "part": PART}.items():
+        (flows / f"{name}.yaml").write_text(text.replace("ROOT", str(tmp_path)))
+    async with running_reactor(flows=flows, file_roots=(tmp_path,)) as running:
+        receipt = await running.send("whole", {"id": 1, "list": ["p", "q"]})
+        await running.send("order.paid", {"id": 2, "by": "cash"})
+        await running.send("order.paid", {"id": 1, "by": "card"})
+        run = await running.finished(receipt["runs"][0]["id"])
+        assert run["status"] == "failed", run
+        done = await asyncio.to_thread(
+            reactor,
+            *("test", "--record", run["id"], "--write", "flows/whole.test.yaml", "--url", running.url),
+            REACTOR_TOKEN=running.token,
+        )
+    assert done[0] == 0, done[2]
+    report = await play_flow_tests(flows / "whole.test.yaml")
+    assert len(report.results) == 1
+    text = (flows / "whole.test.yaml").read_text()
+    assert report.passed, report.text() + text
+    assert "kind: file.not_found" in text
+    assert "type: order.paid" in text
+
+
 # --- the dry run ---
 
 WATCHED = """

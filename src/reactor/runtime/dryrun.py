@@ -184,7 +184,9 @@ class DryRun:
         self._event = event
         hands = msgspec.structs.replace(self.around.hands, state=_State())
         run = {"id": "run_dry", "started_at": to_iso(self.now()), "version": self.flow.version}
-        planner = _Planner(self.flow, self, event=event, run=run, inputs=inputs, hands=hands)
+        batched = event is not None and self.flow.control is not None and self.flow.control.batch is not None
+        events = [event] if event is not None and batched else None
+        planner = _Planner(self.flow, self, event=event, run=run, inputs=inputs, events=events, hands=hands)
         return await planner.run()
 
     # --- Record --------------------------------------------------------------------------------------------------
@@ -301,7 +303,7 @@ class DryRun:
         data["form"] = Unknown(f"{self.prefix}{path}.output.form")
         if answer is not None and isinstance(answer.output, dict):
             data |= answer.output
-        self._plan(path, "approve", wanted.what, "write", None)
+        self._plan(path, "approve", wanted.what.replace(MARK, ""), "write", None)
         return {"id": "evt_dry", "type": wanted.type, "subject": wanted.key, "time": to_iso(self.now()), "data": data}
 
     async def state(self, path: str, change: StateChange) -> Any:

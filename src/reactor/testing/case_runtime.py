@@ -68,6 +68,7 @@ class CaseRuntime(VirtualRuntime):
             event=None if event is None else dict(event),
             run={"id": self.run_id, "started_at": to_iso(self.now()), "version": self.flow.version},
             inputs=inputs,
+            events=None if event is None or not is_batched(self.flow) else [dict(event)],
             hands=Hands(env=around.env, state=self.world.state.setdefault(self.flow.name, {}), secret=around.secret),
         )
         return asyncio.get_running_loop().create_task(self.interpreter.run())
@@ -207,6 +208,11 @@ class CaseRuntime(VirtualRuntime):
         """A person is needed: nobody is there."""
         self.world.paused = f"{self.prefix}{path}: {reason}"
         await asyncio.get_running_loop().create_future()
+
+
+def is_batched(flow: Flow) -> bool:
+    """Whether its runs know `events`: here the list of the one event of the test."""
+    return flow.control is not None and flow.control.batch is not None
 
 
 def outcome_of(answer: Answer) -> Outcome:

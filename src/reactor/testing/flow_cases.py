@@ -15,7 +15,7 @@ from reactor.language.inputs import check_inputs
 from reactor.model.event import Event
 from reactor.model.flow import Flow, TriggerSpec
 from reactor.model.states import RunStatus
-from reactor.routing.table import NonMatch, RouteTable
+from reactor.routing.table import NonMatch, RouteTable, glob
 from reactor.runtime.interpreter import RunEnd
 from reactor.sdk.manifest import Catalog
 from reactor.testing.case_runtime import CaseRuntime, Surroundings
@@ -146,6 +146,8 @@ def _type_of(bench: Bench, trigger: TriggerSpec | None) -> str:
     if trigger.kind == "event":
         pattern = str(trigger.config.get("event", trigger.config.get("", "")))
         return pattern if pattern and "*" not in pattern else "manual"
+    if trigger.kind == "run":
+        return f"run.{_ends(trigger)[0]}"
     kind = bench.catalog.triggers.get(trigger.kind)
     return kind.default_type if kind is not None else "manual"
 
@@ -154,7 +156,7 @@ def _refusal(bench: Bench, flow: Flow, case: Case, event: Event) -> NonMatch | N
     """Why this event does not start the flow, or None. Triggers that are switched off are asked as well."""
     triggers = tuple(msgspec.structs.replace(trigger, enabled=True) for trigger in flow.triggers)
     table = RouteTable([msgspec.structs.replace(flow, triggers=triggers)], dict(case.env))
-    to = tuple(trigger.key for trigger in triggers if _gives(bench, trigger, event.type))
+    to = tuple(trigger.key for trigger in triggers if _gives(bench, trigger, event))
     matches, misses = table.match(msgspec.structs.replace(event, to=to))
     if matches:
         return None
@@ -168,17 +170,34 @@ def _refusal(bench: Bench, flow: Flow, case: Case, event: Event) -> NonMatch | N
 def _shown(bench: Bench, trigger: TriggerSpec) -> str:
     if trigger.kind == "event":
         return repr(str(trigger.config.get("event", trigger.config.get("", ""))))
+    if trigger.kind == "run":
+        return f"the end of a run of {_flow(trigger)!r} ({', '.join(f'run.{status}' for status in _ends(trigger))})"
     return repr(_type_of(bench, trigger))
 
 
-def _gives(bench: Bench, trigger: TriggerSpec, type_: str) -> bool:
-    """Whether events of this type come from this trigger (those of `event` find their flows by themselves)."""
+def _flow(trigger: TriggerSpec) -> str:
+    """Whose runs a `run` trigger means."""
+    return str(trigger.config.get("flow", trigger.config.get("", "*")))
+
+
+def _ends(trigger: TriggerSpec) -> list[str]:
+    """The ends that a `run` trigger means."""
+    given = trigger.config.get("status") or ["completed", "failed", "cancelled"]
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _gives(bench: Bench, trigger: TriggerSpec, event: Event) -> bool:
+    """Whether this event comes from this trigger (those of `event` find their flows by themselves)."""
     if trigger.kind == "event":
         return False
+    if trigger.kind == "run":
+        name = event.data.get("flow") if isinstance(event.data, dict) else None
+        fits = glob(_flow(trigger)).fullmatch(str(name)) is not None
+        return fits and event.type in {trigger.type, *(f"run.{status}" for status in _ends(trigger))}
     usual = _type_of(bench, trigger)
-    if trigger.type is not None or type_ == usual:
-        return type_ == usual
-    return type_.startswith(usual.partition(".")[0] + ".")
+    if trigger.type is not None or event.type == usual:
+        return event.type == usual
+    return event.type.startswith(usual.partition(".")[0] + ".")
 
 
 # --- the run ---------------------------------------------------------------------------------------------------------

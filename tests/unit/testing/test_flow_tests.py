@@ -439,3 +439,25 @@ async def test_it_can_be_awaited(tmp_path):
     assert (await play_flow_tests(tmp_path)).passed
     with pytest.raises(RuntimeError, match="await play_flow_tests"):
         run_flow_tests(tmp_path)
+
+
+def test_ends_of_other_flows_runs(check):
+    flow = """
+        name: after
+        on: {run: {flow: "order-*", status: [failed]}}
+        steps: [{name: r, return: event.data.flow}]
+    """
+    assert one(check(flow, case("event: {data: {flow: order-1}}\nexpect: {output: order-1}"))) == []
+    assert one(check(flow, case("event: {data: {flow: other}}\nexpect: {matches: false}"))) == []
+    (message,) = one(check(flow, case("event: {type: run.completed, data: {flow: order-1}}\nexpect: {matches: true}")))
+    assert message.endswith("does not fit the end of a run of 'order-*' (run.failed)")
+
+
+def test_a_pattern_that_is_matched_and_a_batch(check):
+    flow = """
+        name: brute
+        on: {pattern: {by: event.data.user, within: 5m, count: {event: login.failed, at_least: 3}}}
+        batch: {size: 3, for: 1m}
+        steps: [{name: r, return: "[event.data.key, events | length]"}]
+    """
+    assert one(check(flow, case("event: {data: {key: ann, events: []}}\nexpect: {output: [ann, 1]}"))) == []

@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reactor.engine.engine import Engine, Parts
 from reactor.engine.folder import Folder
@@ -21,11 +21,11 @@ from reactor.language.inputs import check_inputs
 from reactor.language.problems import Problem
 from reactor.model import failpoints
 from reactor.model.clock import SystemClock, SystemEntropy
-from reactor.model.errors import SettingsError
+from reactor.model.errors import InvalidError, SettingsError
 from reactor.model.flow import Flow
 from reactor.plugins import discovery
 from reactor.sdk.http import HttpRoutes
-from reactor.sdk.manifest import Catalog
+from reactor.sdk.manifest import Catalog, Connector
 from reactor.settings import Settings
 from reactor.stores.sqlite.store import SqliteStore
 
@@ -70,6 +70,23 @@ class Compiler:
         self._seen = None
 
 
+class Additions(Protocol):
+    """What a program adds to the connectors that are installed: actions and flows of its own."""
+
+    @property
+    def connectors(self) -> Sequence[Connector]:
+        """Its actions."""
+        ...
+
+    def flows(self, catalog: Catalog) -> Sequence[Flow]:
+        """Its flows, checked against everything that there is.
+
+        Raises:
+            InvalidError: one of them is wrong.
+        """
+        ...
+
+
 class NoRoutes:
     """Stands for the HTTP server where there is none: paths may be claimed, nobody calls."""
 
@@ -104,7 +121,7 @@ class App:
             SettingsError: the address cannot be used. StoreError, InvalidError: the data or the flows' folder cannot.
         """
         try:
-            await self.engine.open()
+            await self.open()
             await self._open_folder()
             await self._open_doors()
             await self.engine.start()
@@ -114,6 +131,16 @@ class App:
         self.compiler.started()
         if self.folder is not None:
             self.folder.start()
+
+    async def open(self) -> None:
+        """Open the store and read the flows in it, and those of the program; nothing runs yet.
+
+        Raises:
+            StoreError: see `Store.open`.
+        """
+        await self.engine.open()
+        for flow in (self.engine.book.code or {}).values():
+            await self.engine.book.take(flow)
 
     async def _open_folder(self) -> None:
         root = self.settings.workflows
@@ -183,19 +210,22 @@ class App:
 _MOST_PROBLEMS = 10
 
 
-def build(settings: Settings, *, server: bool = True) -> App:
+def build(settings: Settings, *, server: bool = True, program: Additions | None = None) -> App:
     """Choose and connect the parts. Touches nothing but the data folder, which is made.
 
     Args:
         settings: what the operator decided.
         server: with HTTP doors; without, nothing listens.
+        program: flows and actions in Python.
 
     Raises:
         SettingsError: the data folder cannot be used.
+        InvalidError: a flow or action of the program is wrong.
     """
     failpoints.arm(settings.failpoint)
     make_data_folder(settings.data)
-    catalog, broken = discovery.discover()
+    catalog, broken = catalog_of(program)
+    flows = None if program is None else {flow.name: flow for flow in program.flows(catalog)}
     clock = SystemClock()
     vault = Vault(settings.data, clock, settings.secret_key)
     compiler = Compiler(catalog)
@@ -228,7 +258,23 @@ def build(settings: Settings, *, server: bool = True) -> App:
             retention=settings.retention,
         )
     )
+    engine.book.code = flows
     return App(settings, engine, compiler, vault, broken)
+
+
+def catalog_of(program: Additions | None) -> tuple[Catalog, list[str]]:
+    """All connectors, those of the program too, and a sentence for each that could not be taken in.
+
+    Raises:
+        InvalidError: an action of the program has the name of another.
+    """
+    catalog, broken = discovery.discover()
+    for connector in program.connectors if program is not None else ():
+        try:
+            catalog.add(connector)
+        except ValueError as error:
+            raise InvalidError(str(error)) from None
+    return catalog, broken
 
 
 def _routes(*, server: bool) -> HttpRoutes:

@@ -34,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: str = "sqlite"
     runtime: str = "embedded"
     workflows: Path | None = None
+    app: str | None = None
     durability: str = "full"
     log_format: str = "text"
     log_level: str = "info"
@@ -285,6 +286,14 @@ def _store(value: Any, base: Path) -> str:
     return f"sqlite:///{base / Path(file).expanduser()}" if file else "sqlite"
 
 
+def _object(value: Any, base: Path) -> str:
+    text = _text(value, base)
+    module, _, name = text.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), name)):
+        raise ValueError(f"must be MODULE:NAME such as shop.flows:app, not {value!r}")
+    return text
+
+
 def _failpoint(value: Any, base: Path) -> str:
     text = _text(value, base)
     name, _, count = text.partition(":")
@@ -309,6 +318,7 @@ FIELDS: dict[str, Field] = {
     "store": Field("where runs and events are kept: sqlite, or sqlite:///FILE", _store),
     "runtime": Field("what runs flows", _choice("embedded", later={"temporal": _NOT_YET})),
     "workflows": Field("folder of the flows", _path),
+    "app": Field("flows and actions in Python: MODULE:NAME of a reactor.Reactor", _object),
     "durability": Field("full: safe from a power cut; process: from a crash of Reactor", _choice("full", "process")),
     "log_format": Field("text or json", _choice("text", "json")),
     "log_level": Field("debug, info, warning or error", _level),

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reactor.cli.options import client_of, read_json, server_options, set_values, settings_of
+from reactor.cli.options import app_option, client_of, program_of, read_json, server_options, set_values
 
 if TYPE_CHECKING:
     from reactor.app import App
     from reactor.cli.client import Client
     from reactor.model.flow import Flow
+    from reactor.python import Reactor
     from reactor.settings import Settings
 
 _LOOK = 0.2
@@ -36,6 +37,7 @@ _MARKS = {"completed": ("✓", "green"), "skipped": ("-", "bright_black"), "fail
 @click.option("--mock", metavar="JSON|FILE", help="With --dry-run: what steps give, as `mock:` in tests.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
 @click.option("--set", "values", metavar="K=V", multiple=True, help="Set a value in the data; `a.b=1` goes deeper.")
+@app_option
 @server_options
 def execute(  # noqa: PLR0917 - click gives them by name
     flow: str,
@@ -46,6 +48,7 @@ def execute(  # noqa: PLR0917 - click gives them by name
     mock: str | None,
     as_json: bool,
     values: tuple[str, ...],
+    app: str | None,
     url: str | None,
     **where: str | None,
 ) -> int:
@@ -65,7 +68,8 @@ def execute(  # noqa: PLR0917 - click gives them by name
         raise click.UsageError("--allow-reads and --mock go with --dry-run")
     show = watch or sys.stderr.isatty()
     if _is_file(flow):
-        return _here(Path(flow), given, settings_of(where, None if url else where.get("config")), show=show)
+        settings, program = program_of({**where, "app": app}, None if url else where.get("config"))
+        return _here(Path(flow), given, settings, program, show=show)
     return on_server(client_of(url, where["data"], where["config"]), flow, given, show=show)
 
 
@@ -103,14 +107,14 @@ def body_of(given: Any, *, has_inputs: bool) -> dict[str, Any]:
 # --- here ---
 
 
-def _here(file: Path, given: Any, settings: Settings, *, show: bool) -> int:
+def _here(file: Path, given: Any, settings: Settings, program: Reactor | None, *, show: bool) -> int:
     from reactor.cli import logs
     from reactor.cli.run import in_loop
 
     level = settings.log_level if "log_level" in settings.origins else "warning"
     logs.set_up(settings.log_format, level)
     with tempfile.TemporaryDirectory(prefix="reactor-") as folder:
-        return in_loop(_run_here(file, given, _throw_away(settings, Path(folder)), show=show))
+        return in_loop(_run_here(file, given, _throw_away(settings, Path(folder)), program, show=show))
 
 
 def _throw_away(settings: Settings, folder: Path) -> Settings:
@@ -123,13 +127,13 @@ def _throw_away(settings: Settings, folder: Path) -> Settings:
     )
 
 
-async def _run_here(file: Path, given: Any, settings: Settings, *, show: bool) -> int:
+async def _run_here(file: Path, given: Any, settings: Settings, program: Reactor | None, *, show: bool) -> int:
     from reactor.app import build
     from reactor.model import ids
 
-    app = build(settings, server=False)
+    app = build(settings, server=False, program=program)
     engine = app.engine
-    await engine.open()
+    await app.open()
     try:
         flow = await _taken(app, file)
         engine.executor.timers.start()

@@ -15,6 +15,7 @@ from reactor.model.errors import SettingsError
 
 if TYPE_CHECKING:
     from reactor.cli.client import Client
+    from reactor.python import Reactor
     from reactor.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,6 +37,28 @@ def settings_of(flags: Mapping[str, Any] | None = None, config: str | None = Non
         return load(flags or {}, os.environ, Path.cwd(), config)
     except SettingsError as error:
         raise WrongSettings(str(error)) from None
+
+
+def program_of(flags: Mapping[str, Any], config: str | None = None) -> tuple[Settings, Reactor | None]:
+    """The settings of this process, and the Python program that they name. What the program sets itself counts where
+    the command line says nothing.
+
+    Raises:
+        WrongSettings: as `settings_of`. SettingsError: the program cannot be imported.
+    """
+    settings = settings_of(flags, config)
+    if settings.app is None:
+        return settings, None
+    from reactor.python.loading import program_of as imported
+
+    program = imported(settings.app)
+    given = {name: value for name, value in flags.items() if value is not None}
+    return settings_of({**program.given, **given}, config), program
+
+
+def app_option(command: F) -> F:
+    """`--app`: flows and actions in Python."""
+    return click.option("--app", metavar="MODULE:NAME", help="Flows and actions in Python: a reactor.Reactor.")(command)
 
 
 def data_option(command: F) -> F:

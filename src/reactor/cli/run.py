@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reactor.cli.options import settings_of
+from reactor.cli.options import app_option, program_of
 
 if TYPE_CHECKING:
+    from reactor.python import Reactor
     from reactor.settings import Settings
 
 _log = logging.getLogger("reactor")
@@ -27,6 +28,7 @@ _HURRY = 2.0
 @click.command(epilog="Example: reactor run flows/ --port 5000")
 @click.argument("folder", metavar="[DIR]", required=False)
 @click.option("--workflows", metavar="DIR", help="The folder of flows, followed as it changes (or as the argument).")
+@app_option
 @click.option("--port", metavar="PORT", help="Port to listen on; 0 takes any free one. [5000]")
 @click.option("--host", metavar="HOST", help="Address to listen on. [127.0.0.1]")
 @click.option("--data", metavar="DIR", help="Folder of everything that is kept. [.reactor]")
@@ -42,11 +44,11 @@ def run(folder: str | None, workflows: str | None, config: str | None, **flags: 
     """
     if folder is not None and workflows is not None:
         raise click.UsageError("give the folder of flows once, as DIR or with --workflows")
-    settings = settings_of({**flags, "workflows": folder or workflows}, config)
+    settings, program = program_of({**flags, "workflows": folder or workflows}, config)
     from reactor.cli import logs
 
     logs.set_up(settings.log_format, settings.log_level)
-    return in_loop(_serve(settings))
+    return in_loop(_serve(settings, program))
 
 
 def in_loop(work: Coroutine[Any, Any, int]) -> int:
@@ -60,7 +62,7 @@ def in_loop(work: Coroutine[Any, Any, int]) -> int:
         return runner.run(work)
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, program: Reactor | None) -> int:
     from reactor.app import build
 
     stop, again = asyncio.Event(), asyncio.Event()
@@ -71,7 +73,7 @@ async def _serve(settings: Settings) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled)
-    app = build(settings)
+    app = build(settings, program=program)
     starting = loop.create_task(app.start())
     early = loop.create_task(stop.wait())
     await asyncio.wait({starting, early}, return_when=asyncio.FIRST_COMPLETED)

@@ -17,6 +17,7 @@ from reactor.model.event import JSON, Event
 from reactor.model.flow import Flow
 from reactor.model.journal import RESET, Entry, Run, index
 from reactor.model.states import RunStatus
+from reactor.runtime.code import RETRIED
 from reactor.stores.port import Acceptance, Batch, History, Loaded, RunFilter
 
 _encode = msgspec.json.encode
@@ -159,7 +160,7 @@ class Control:
             now = self._executor.clock.now()
             forgotten = [Entry(path, now, RESET, exact) for path, exact in resets(index(loaded.journal))]
             run.status, run.finished_at, run.error, run.wake_at = RunStatus.PENDING, None, None, None
-            await self._write(run, forgotten)
+            await self._write(run, [*forgotten, Entry(RETRIED, now)])
             self._executor.wake([key])
 
     async def fork(self, key: int, step: str | None = None, *, data: JSON = msgspec.UNSET, latest: bool = True) -> str:

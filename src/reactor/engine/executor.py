@@ -28,12 +28,13 @@ from reactor.engine.written import Written
 from reactor.language.dialects.gotemplate import legacy_event_view
 from reactor.model import failpoints, ids
 from reactor.model.clock import Clock, Entropy, to_iso
-from reactor.model.errors import ErrorInfo, PermanentError, ReactorError, StoreError
+from reactor.model.errors import ErrorInfo, NotFoundError, PermanentError, ReactorError, StoreError
 from reactor.model.event import Event
 from reactor.model.flow import Flow
 from reactor.model.journal import Entry, FlowCall, Run
 from reactor.model.states import RunStatus
-from reactor.runtime.interpreter import Hands, Interpreter, RunEnd
+from reactor.runtime.code import interpreter
+from reactor.runtime.interpreter import Hands, RunEnd
 from reactor.sdk.manifest import Catalog
 from reactor.stores.port import Batch, History, Loaded, RunFilter, Store
 
@@ -150,7 +151,7 @@ class Executor(Memory):
         if self.states.uses(flow) and not self.states.has(flow.name):
             await self.states.load(flow.name)
         inputs = live.recall("#inputs")
-        interpreter = Interpreter(
+        running = interpreter(
             flow,
             live,
             event=self._event_view(live.event, flow),
@@ -171,7 +172,7 @@ class Executor(Memory):
             ),
         )
         try:
-            end = await interpreter.run()
+            end = await running.run()
         except asyncio.CancelledError:
             if not live.evicting and not live.dropped:
                 raise
@@ -292,6 +293,8 @@ class Executor(Memory):
         if record.key in self._leaving or self._loading.get(record.key):
             self._loading[record.key] = True
             return
+        if (absent := self.book.absent(record.flow, record.version)) is not None:
+            raise NotFoundError(absent)  # it waits for a program that can run it
         if not self.flow_control.admit(loaded):
             return
         flow = self.book.version(record.flow, record.version)

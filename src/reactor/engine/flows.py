@@ -13,13 +13,15 @@ import msgspec
 
 from reactor.model.clock import Clock
 from reactor.model.errors import NotFoundError, PermanentError
-from reactor.model.flow import Flow
+from reactor.model.flow import CODE, Flow
 from reactor.routing.table import RouteTable
 from reactor.stores.port import FlowVersion, Store
 
 _log = logging.getLogger("reactor.flows")
 _OLD = 256
 """Compiled older versions that are kept; more are compiled again from their text when a run needs them."""
+
+_ABSENT = "it is Python code that is not loaded; start with --app MODULE:NAME (REACTOR_APP)"
 
 Compile = Callable[[str, str | None], Flow | None]
 """(YAML text, file) → the flow, or None when this program cannot read it."""
@@ -42,6 +44,8 @@ class FlowBook:
         self.routes = RouteTable(env=env)
         self._old: OrderedDict[tuple[str, int], Flow | None] = OrderedDict()
         self._sources: dict[tuple[str, int], FlowVersion] = {}
+        self.code: Mapping[str, Flow] | None = None
+        """The Python flows of this program by name; None: it was started without any."""
         self.on_change: list[Callable[[str, Flow | None], None]] = []
         """Told (name, flow or None when it went away or was disabled)."""
 
@@ -52,12 +56,25 @@ class FlowBook:
             self._sources[version.flow, version.version] = version
             if not version.current:
                 continue
+            if self.code is not None and _is_code(version) and version.flow not in self.code:
+                _log.info("flow %s is no longer in the code; runs under way need it to go on", version.flow)
+                await self._store.add_version(msgspec.structs.replace(version, current=False))
+                continue
             flow = self._compiled(version)
             if flow is not None:
                 self._place(flow)
 
     def _compiled(self, version: FlowVersion) -> Flow | None:
-        flow = self._compile(version.source, version.file)
+        if _is_code(version):
+            flow = (self.code or {}).get(version.flow)
+            if flow is not None:
+                # Whatever version it is: the code that there is now. What differs is found when a run is replayed.
+                flow = msgspec.structs.replace(flow, source=version.source, digest=version.digest)
+        else:
+            flow = self._compile(version.source, version.file)
+        if flow is None and _is_code(version):
+            _log.warning("flow %s: %s", version.flow, _ABSENT)
+            return None
         if flow is None:
             _log.error(
                 "flow %s version %d, taken in by an earlier program, cannot be read", version.flow, version.version
@@ -170,6 +187,13 @@ class FlowBook:
                 self._remember(compiled)
         return self._old.get(key)
 
+    def absent(self, name: str, number: int) -> str | None:
+        """Why a version cannot be run by this program, though another could; None where there is no such reason."""
+        record = self._sources.get((name, number))
+        if record is None or not _is_code(record) or name in (self.code or {}):
+            return None
+        return f"flow {name!r}: {_ABSENT}"
+
     async def prefetch(self, wanted: Sequence[tuple[str, int]]) -> None:
         """Read these versions from the store so that `version` can compile them."""
         for name, number in set(wanted):
@@ -212,3 +236,7 @@ class FlowBook:
         """The connections that this version names, as written."""
         flow = self.version(name, number)
         return getattr(flow, "connections", None) or {}
+
+
+def _is_code(version: FlowVersion) -> bool:
+    return (version.file or "").startswith(CODE)

@@ -131,7 +131,7 @@ class Folder:
         except OSError as error:
             raise InvalidError(f"the folder of flows {self._shown} {_why(error)}; make it, or name another") from None
         for name, flow in self._book.current.items():
-            if flow.file is not None:
+            if flow.file is not None and flow.code is None:
                 self._placed[name] = flow.file
         await self._take_in(scan, [*scan.files], [])
 
@@ -334,9 +334,12 @@ class Folder:
         """The file that a flow comes from: where it has been, or the only one. Everybody else is refused."""
         placed = self._placed.get(name)
         known = self._book.current.get(name)
-        if placed is None and known is not None and known.file is None:
+        if placed is None and known is not None and (known.file is None or known.code is not None):
+            made = (
+                "was made through the API; remove it there" if known.code is None else f"is Python code ({known.file})"
+            )
             for file in files:
-                self._refuse(file, f"flow {name!r} was made through the API; remove it there, or rename this one")
+                self._refuse(file, f"flow {name!r} {made}, or rename this one")
             return None
         if len(files) == 1:
             return files[0]

@@ -63,7 +63,7 @@ def steps(known: dict[str, Entry], flow: Flow | None, *, unfinished: str = "runn
     shown: dict[str, dict[str, Any]] = {}
     for key, entry in known.items():
         path, _, what = key.partition("#")
-        if not path or what not in ("", "set", "started", "attempt", "timer", "child", "pause"):
+        if not path or what not in ("", "set", "started", "attempt", "timer", "child", "pause", "kind"):
             continue
         step = shown.setdefault(path, _blank(path, actions.get(_ITERATION.sub("[]", path))))
         _fill(step, what, entry)
@@ -89,7 +89,11 @@ def _blank(path: str, action: str | None) -> dict[str, Any]:
 
 
 def _fill(step: dict[str, Any], what: str, entry: Entry) -> None:
-    if what == "started":
+    if what == "kind":
+        kind, _, detail = str(entry.value).partition(" ")
+        step["action"] = detail if kind == "step" else kind
+        step["started_at"] = step["started_at"] or to_iso(entry.at)
+    elif what == "started":
         step["started_at"] = to_iso(entry.at)
         step["attempts"] = max(step["attempts"], entry.attempt)
         step["input"] = entry.value

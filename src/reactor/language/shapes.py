@@ -355,7 +355,7 @@ def _retry(reader: Reader, node: Node, key: Key, scope: Scope, where: str) -> Re
         message = "`delay` is longer than `max_delay`, which would cut every pause; raise it, or shorten `delay`"
         reader.report("out-of-range", message, node.entries["delay"] if "delay" in node else node)
     if "max_delay" not in given:
-        policy = msgspec.structs.replace(policy, max_delay=_longest_pause(policy.delay))
+        policy = msgspec.structs.replace(policy, max_delay=longest_pause(policy.delay))
     return policy
 
 
@@ -363,7 +363,7 @@ def _is_longer(delay: Delay, limit: Delay) -> bool:
     return isinstance(delay, int) and isinstance(limit, int) and delay > limit
 
 
-def _longest_pause(delay: Delay) -> int:
+def longest_pause(delay: Delay) -> int:
     """A minute; ten times a `delay` that is longer than that; an hour when nobody knows."""
     if not isinstance(delay, int):
         return _HOUR

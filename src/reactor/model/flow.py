@@ -10,6 +10,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+CODE = "python:"
+"""What `Flow.file` of a Python flow begins with; the function follows: `python:shop.flows:big_order`."""
+
 
 class Expr(Protocol):
     """A compiled value: a constant, an expression, a text with `{{ … }}` in it, or a list or map of such."""

@@ -25,11 +25,14 @@ suffix for what else is recorded of it:
 | `PATH#decision.N` | `value` is one decision of `approve`: `{id, by, decision, at, form}`; `timeout` as above|
 | `PATH#asked` | the approval as it was opened: `{id, title, people, quorum, form, until}`|
 | `PATH[N]#break` | the iteration left its loop|
+| `PATH#kind` | the code of a Python flow asked for this step: `value` is its kind, a blank, and what it calls|
+| `PATH#patch.NAME` | the code of a Python flow goes the new way of a change here|
 | `PATH#draw.S0`… | what `now()`, `uuid()`, `random()` gave in its slot S (`if`, `with`, `output` …)|
 | `` (empty) | the outcome of the whole run|
 | `#inputs` | the inputs of the run|
 | `#batch.KEY` | `value` is the key of one more event that `batch` put into the run|
 | `#cancel` | somebody asked to cancel it|
+| `#retry` | somebody had it retried after it had failed|
 
 Later entries of a key replace earlier ones; an entry with status `reset` makes its key unknown again, and all below
 it too unless its value is true.

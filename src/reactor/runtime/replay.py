@@ -16,7 +16,9 @@ from reactor.model.clock import Instant
 from reactor.model.flow import Branch, Case, Flow, Step
 from reactor.model.journal import ActionCall, Entry, FlowCall, Outcome, StateChange, Wanted, index
 from reactor.model.states import StepStatus
-from reactor.runtime.interpreter import Hands, Interpreter
+from reactor.runtime.bodies import Body
+from reactor.runtime.code import interpreter
+from reactor.runtime.interpreter import Hands
 from reactor.runtime.kinds import TIMEOUT
 from reactor.runtime.timeouts import OVER
 from reactor.sdk.action import Action
@@ -166,7 +168,7 @@ class ReplayRuntime:
     async def compare(self, flow: Flow, *, event: dict[str, Any] | None, inputs: Any = None) -> list[Divergence]:
         """Where this version would take another path than the record."""
         flow = unshaped(flow)
-        interpreter = Interpreter(
+        running = interpreter(
             flow,
             self,
             event=event,
@@ -174,7 +176,7 @@ class ReplayRuntime:
             inputs=inputs,
             hands=Hands(secret=lambda name: f"<{name}>"),
         )
-        task = asyncio.get_running_loop().create_task(interpreter.run())
+        task = asyncio.get_running_loop().create_task(running.run())
         try:
             await task
         except _NoAnswer:
@@ -192,6 +194,8 @@ def unshaped(flow: Flow) -> Flow:
 
 def _unshaped(value: Any) -> Any:
     """Steps wherever they stand in the model: in lists, branches, cases and other steps."""
+    if isinstance(value, Body):
+        return value
     if isinstance(value, tuple):
         return tuple(_unshaped(item) for item in value)
     if not isinstance(value, _HOLDERS):

@@ -18,6 +18,7 @@ from reactor.model.flow import (
 )
 from reactor.model.states import StepStatus
 from reactor.runtime import loops
+from reactor.runtime.bodies import Body
 from reactor.runtime.durable import Record
 from reactor.runtime.frames import Frame
 from reactor.runtime.signals import Failure
@@ -74,6 +75,9 @@ def inside(it: Interpreter, step: Step, path: str, frame: Frame) -> None:
 
 def collect(it: Interpreter, steps: tuple[Step, ...], prefix: str, frame: Frame) -> None:
     """Everything that the journal knows of a list of steps and all below it, done as far as it was."""
+    if isinstance(steps, Body):
+        steps.collect(it, prefix, frame)
+        return
     for step in steps:
         path = prefix + step.name
         inside(it, step, path, frame)

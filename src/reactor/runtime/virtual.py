@@ -23,7 +23,8 @@ from reactor.model.flow import Flow
 from reactor.model.journal import RESET, ActionCall, Entry, FlowCall, Outcome, StateChange, Wanted, forget, index
 from reactor.routing.patterns import fits
 from reactor.runtime import values
-from reactor.runtime.interpreter import Hands, Interpreter, RunEnd
+from reactor.runtime.code import interpreter
+from reactor.runtime.interpreter import Hands, RunEnd
 from reactor.runtime.signals import Failure
 from reactor.sdk.action import Action, ActionContext, Effect
 
@@ -33,6 +34,9 @@ START: Instant = 1_767_225_600_000
 """2026-01-01T00:00:00Z, where the virtual clock begins."""
 _SETTLE = 40
 """Turns of the loop without progress after which every task is known to wait."""
+
+_LOOK = 0.001
+"""Seconds between two looks at real actions."""
 
 
 class Stuck(Exception):
@@ -118,6 +122,8 @@ class VirtualRuntime:
         self._index = index(journal)
         self._known = list(journal)
         self._progress = 0
+        self._acting = 0
+        """Real actions under way: time stands still for them."""
 
     def recall(self, key: str) -> Entry | None:
         """See `Durable.recall`."""
@@ -195,11 +201,15 @@ class VirtualRuntime:
             clock=self.clock,
             settings={},
         )
+        self._acting += 1
         try:
             made = action.handler(ctx, params)
             return Outcome(to_json_value(await made if action.is_async else made))
         except StepError as error:
             return Outcome(error.output, error.info())
+        finally:
+            self._acting -= 1
+            self._progress += 1
 
     async def sleep(self, path: str, until: Instant) -> None:
         """See `Durable.sleep`."""
@@ -299,7 +309,7 @@ class VirtualRuntime:
         Raises:
             Stuck: nothing can move any more. Crash: at the border that was asked for.
         """
-        interpreter = Interpreter(
+        running = interpreter(
             flow,
             self,
             event=event,
@@ -307,7 +317,7 @@ class VirtualRuntime:
             inputs=inputs,
             hands=Hands(secret=secret, state=self.state_),
         )
-        task = asyncio.get_running_loop().create_task(interpreter.run())
+        task = asyncio.get_running_loop().create_task(running.run())
         try:
             while not task.done():
                 await self._settle(task)
@@ -328,8 +338,8 @@ class VirtualRuntime:
 
     async def _settle(self, task: asyncio.Task[RunEnd]) -> None:
         still, seen = 0, self._progress
-        while still < _SETTLE and not task.done():
-            await asyncio.sleep(0)
+        while (still < _SETTLE or self._acting) and not task.done():
+            await asyncio.sleep(0 if still < _SETTLE else _LOOK)
             still, seen = (still + 1, seen) if self._progress == seen else (0, self._progress)
 
     def _jump(self) -> None:

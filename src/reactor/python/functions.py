@@ -102,7 +102,7 @@ def undo(function: Any, path: str, output: Any) -> Action:
     return Action(name=name, handler=handler, params=Arguments, effect=Effect.WRITE, open_params="values")
 
 
-async def invoke(function: Callable[..., Any], ctx: ActionContext, *args: Any, **kwargs: Any) -> Any:
+async def invoke(function: Callable[..., Any], ctx: ActionContext, /, *args: Any, **kwargs: Any) -> Any:
     """Call a function and give its result as JSON data; a plain function runs in a thread, so that it may block.
 
     Raises:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reactor.language.folder import Folder
     from reactor.model.flow import Flow
     from reactor.model.journal import ActionCall, Outcome
+    from reactor.python import Reactor
     from reactor.runtime.dryrun import Around, Plan, Planned
     from reactor.sdk import Action, Catalog
     from reactor.settings import Settings
@@ -26,7 +27,15 @@ _HIDDEN = "***"
 
 
 def dry_run_of(
-    name: str, given: Any, settings: Settings, client: Client | None, *, reads: bool, mock: str | None, as_json: bool
+    name: str,
+    given: Any,
+    settings: Settings,
+    client: Client | None,
+    program: Reactor | None = None,
+    *,
+    reads: bool,
+    mock: str | None,
+    as_json: bool,
 ) -> int:
     """Plan a run and print the plan; the exit code is 1 when the run would fail.
 
@@ -35,15 +44,16 @@ def dry_run_of(
         given: the data of its event, or its inputs.
         settings: of this process.
         client: the server, when `name` is the name of a flow.
+        program: actions in Python.
         reads: really do what only looks.
         mock: what steps give, JSON or a file.
         as_json: print the plan as data.
     """
+    from reactor.app import catalog_of
     from reactor.cli import logs
-    from reactor.plugins import discovery
 
     logs.set_up(settings.log_format, settings.log_level if "log_level" in settings.origins else "warning")
-    catalog, _ = discovery.discover()
+    catalog, _ = catalog_of(program)
     flow, beside = _from_file(Path(name), catalog) if client is None else (_from_server(name, client, catalog), {})
     answers = _answers(flow, mock)
     plan = in_loop_plan(_Here(settings, catalog, flow), flow, beside, given, reads=reads, answers=answers)

@@ -62,8 +62,8 @@ def execute(  # noqa: PLR0917 - click gives them by name
         from reactor.cli.dry_run import dry_run_of
 
         client = None if _is_file(flow) else client_of(url, where["data"], where["config"])
-        settings = settings_of(where, None if url else where.get("config"))
-        return dry_run_of(flow, given, settings, client, reads=allow_reads, mock=mock, as_json=as_json)
+        settings, program = program_of({**where, "app": app}, None if url else where.get("config"))
+        return dry_run_of(flow, given, settings, client, program, reads=allow_reads, mock=mock, as_json=as_json)
     if allow_reads or mock is not None:
         raise click.UsageError("--allow-reads and --mock go with --dry-run")
     show = watch or sys.stderr.isatty()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar, cast, overload
 
 import msgspec
@@ -23,16 +22,17 @@ from reactor.model.flow import (
     Join,
     ParallelStep,
     Retry,
-    StateStep,
     Step,
     WaitForStep,
     WaitStep,
 )
 from reactor.python import functions
 from reactor.python.event import Event, seen
+from reactor.python.log import RunLog
+from reactor.python.state import State
 from reactor.python.values import Computed, Duration, RetryOptions, Secret, as_type, constant, millis, plain, policy
 from reactor.runtime.code import CodeBody, FailedStep, Misused, Place
-from reactor.sdk import Action, Effect
+from reactor.sdk import Effect
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - an item
@@ -55,40 +55,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return self.decision == "approved"
 
 
-class State:
-    """The durable state of the flow, shared by its runs. Every change is a step."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    async def set(self, key: str, value: Any, *, name: str | None = None) -> Any:
-        """Set a value; gives it back."""
-        return await self._change(key, "set", value, name)
-
-    async def add(self, key: str, value: Any = 1, *, name: str | None = None) -> Any:
-        """Add to a number (what is missing counts as 0), or to a list; gives what is there then.
-
-        Raises:
-            StepError: kind `input`: what is there cannot be added to.
-        """
-        return await self._change(key, "add", value, name)
-
-    async def delete(self, key: str, *, name: str | None = None) -> None:
-        """Forget a value."""
-        await self._change(key, "delete", None, name)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """What is there now. The run remembers what it saw: it is the same at each replay."""
-        place = self._run.place
-        found = place.read("state", lambda: plain(place.scope["state"].get(key), f"the state {key!r}"))
-        return default if found is None else found
-
-    async def _change(self, key: str, op: str, value: Any, name: str | None) -> Any:
-        amount = None if op == "delete" else constant(value, f"the state {key!r}")
-        step = StateStep(name=self._run.step_name("state", name), key=constant(key, "a key"), op=op, value=amount)
-        return await self._run.do(step, "state", f"{op} {key}")
-
-
 class Run:
     """One run of a flow, at one place of its code: the flow itself, a branch, or one round of a loop.
 
@@ -107,7 +73,7 @@ class Run:
         self.version: int = scope["flow"]["version"]
         """Of the flow when the run began."""
         self.inputs: dict[str, Any] = scope["inputs"]
-        self.log = _Log(place, {"run": self.id, "flow": self.flow, "step": place.prefix.rstrip(".")})
+        self.log = RunLog(place, {"run": self.id, "flow": self.flow, "step": place.prefix.rstrip(".")})
         """Says nothing of what is only replayed."""
         self.state = State(self)
 
@@ -511,20 +477,6 @@ class Run:
         return await self.place.do(step, kind, detail)
 
 
-class _Log(logging.LoggerAdapter[logging.Logger]):
-    """The log of a run: silent while it is replayed."""
-
-    def __init__(self, place: Place, extra: Mapping[str, object]) -> None:
-        super().__init__(logging.getLogger("reactor.run"), extra)
-        self._place = place
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's own
-        return not self._place.replaying and super().isEnabledFor(level)
-
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        return super().process(msg, kwargs)
-
-
 async def _returned(work: Awaitable[Any]) -> Any:
     return plain(await work, "what the code returned")
 
@@ -545,4 +497,4 @@ def _one_of(given: str, what: str, *allowed: str) -> str:
     return given
 
 
-__all__ = ["Action", "Decision", "Match", "Run", "State"]
+__all__ = ["Decision", "Match", "Run"]

@@ -21,9 +21,7 @@ FORMATS = ("human", "json", "github", "sarif")
 @app_option
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
 @click.option("--lint/--no-lint", default=True, help="Whether to tell what is valid and still looks wrong.")
-def validate(
-    paths: tuple[str, ...], form: str, as_json: bool, strict: bool, lint: bool, app: str | None
-) -> int:
+def validate(paths: tuple[str, ...], form: str, as_json: bool, strict: bool, lint: bool, app: str | None) -> int:
     """Show all problems of flows at once, with fixes. Exit 1 when there are errors."""
     from reactor.language import report
     from reactor.language.folder import load_folder

@@ -360,6 +360,14 @@ async def test_a_batch_starts_when_it_is_full(rig: Any) -> None:
     assert sorted(it.begun[1:]) == [[3, 3], [9, 9]]
 
 
+async def test_a_batch_by_hand_has_the_one_event(rig: Any) -> None:
+    it = await rig(batched(batch=EventBatch(size=3, for_=MINUTE)))
+    it.at_once = True
+    receipt = await it.engine.run_flow("a", {"n": 5})
+    await it.until(receipt, lambda run: run.status.finished)
+    assert it.begun == [[5, 5]]
+
+
 async def test_a_batch_over_a_crash_and_a_fork_of_it(rig: Any) -> None:
     it = await rig(batched(batch=EventBatch(size=4, for_=MINUTE)))
     it.at_once = True

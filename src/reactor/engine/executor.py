@@ -199,7 +199,7 @@ class Executor(Memory):
 
     def _event_views(self, live: LiveRun, flow: Flow) -> list[Any] | None:
         """What a batched run knows as `events`."""
-        if flow.control is None or flow.control.batch is None:
+        if not live.batch:
             return None
         return [self._event_view(event, flow) for event in (*live.batch, live.event)]
 

@@ -96,7 +96,9 @@ class Interpreter:
         events: list[dict[str, Any]] | None = None,
         hands: Hands = Hands(),  # noqa: B008 - frozen
     ) -> None:
-        """`event`: its view; `events`: those of a batch; `run`: `{id, started_at, …}` as expressions see it."""
+        """`event`: its view; `events`: those of a batch (by default that one); `run`: `{id, started_at, …}` as expressions
+        see it.
+        """
         self.flow = flow
         self.durable = durable
         self.hands = hands
@@ -119,6 +121,8 @@ class Interpreter:
         }
         if events is not None:
             scope["events"] = events
+        elif flow.control is not None and flow.control.batch is not None:
+            scope["events"] = [event]
         if flow.legacy:
             scope["response"] = {}
         self.root = Frame(scope)

@@ -173,9 +173,9 @@ class Lanes:
     def blocked_by(self, key: int) -> tuple[Terms, Instant | None, int]:
         """(terms, when the throttle lets the next one through if it is that, runs of the same keys ahead of it)."""
         lane = self._waiting[key]
-        ahead = sorted(entry for entry in lane.heap if self._waiting.get(entry[1]) is lane)
-        place = next(number for number, entry in enumerate(ahead) if entry[1] == key)
-        return lane.terms, None if not self._room(lane.terms) else self._full_until(lane.terms), place
+        own = next(entry for entry in lane.heap if entry[1] == key)
+        ahead = sum(entry < own and self._waiting.get(entry[1]) is lane for entry in lane.heap)
+        return lane.terms, None if not self._room(lane.terms) else self._full_until(lane.terms), ahead
 
     def _room(self, terms: Terms) -> bool:
         if terms.slot is None:

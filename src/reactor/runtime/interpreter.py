@@ -96,7 +96,7 @@ class Interpreter:
         events: list[dict[str, Any]] | None = None,
         hands: Hands = Hands(),  # noqa: B008 - frozen
     ) -> None:
-        """`event`: its view; `events`: those of a batch, or that one; `run`: `{id, started_at, …}` as expressions see it."""
+        """`event`: its view; `events`: those of a batch; `run`: `{id, started_at, …}` as expressions see it."""
         self.flow = flow
         self.durable = durable
         self.hands = hands

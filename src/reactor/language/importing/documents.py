@@ -26,19 +26,23 @@ class Doc(msgspec.Struct, frozen=True):
     """The expression of all of it; None: there is nothing but what `over` holds."""
     over: tuple[tuple[Path, str], ...] = ()
     """Parts that are something else, the later ones first."""
+    alias: tuple[Key, str] | None = None
+    """A name by which the value may be read though it need not have a part of that name, and what that gives."""
 
     def put(self, path: Path, expression: str) -> Doc:
         """The same with a part replaced."""
         if not path:
             return Doc(expression)
         kept = tuple((at, known) for at, known in self.over if at[: len(path)] != path)
-        return Doc(self.base, ((path, expression), *kept))
+        return Doc(self.base, ((path, expression), *kept), self.alias)
 
     def at(self, path: Path) -> str:
         """The expression of a part."""
         for place, expression in self.over:
             if path[: len(place)] == place:
                 return access(expression, path[len(place) :])
+        if self.alias is not None and path[:1] == (self.alias[0],):
+            return access(self.alias[1], path[1:])
         inner = [(place, expression) for place, expression in self.over if place[: len(path)] == path]
         own = access(self.base, path) if self.base is not None else None
         if not inner:
@@ -59,6 +63,8 @@ class Item(msgspec.Struct, frozen=True):
     doc: Doc
     many: str | None = None
     """The expression of the list of all of them, where there are several."""
+    field: str | None = None
+    """The name of the list that they were taken from: items that are no maps are read by it."""
 
 
 def _merged(own: str | None, parts: list[tuple[Path, str]]) -> str:

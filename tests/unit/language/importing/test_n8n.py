@@ -452,3 +452,37 @@ def test_pieces():
     assert pieces("=a {{ {b: {c: '}}'}} }} d") == [("a ", False), ("{b: {c: '}}'}}", True), (" d", False)]
     assert pieces("=") == [("", False)]
     assert pieces("=a {{ b") == [("a {{ b", False)]
+
+
+def test_a_flow_that_is_called_and_started_by_hand(take):
+    called = node("Called", "executeWorkflowTrigger", {}, 1.1)
+    more = node("Again", "manualTrigger")
+    nodes = (GO, called, more, sets("A", a=1), sets("B", b="={{ $json.x }}"), sets("C", c=1))
+    taken = take(workflow(*nodes, Go=["A"], Called=["B"], Again=["C"]), "n8n")
+    (switch,) = taken.flow.steps
+    assert [case.if_.source if case.if_ else None for case in switch.cases] == ["inputs | length > 0", "false", None]
+    assert switch.cases[0].steps[0].values.evaluate({"inputs": {"item": {"x": 3}}}) == {"B": {"b": 3}}
+    assert taken.outcomes["Again"] == "placeholder"
+    assert "never taken" in taken.reason("Again")
+
+
+def test_items_that_are_no_maps_are_read_by_the_name_of_their_list(take):
+    nodes = (
+        node("Split", "splitOut", {"fieldToSplitOut": "a.tags"}),
+        sets("Use", tag="={{ $json.tags }}", all="={{ $json }}"),
+    )
+    taken = take(workflow(GO, *nodes, Go=["Split"], Split=["Use"]), "n8n")
+    use = step(taken, "Split[].Use").values
+    assert use.evaluate({"split_item": "x"}) == {"Use": {"tag": "x", "all": "x"}}
+    assert use.evaluate({"split_item": {"tags": 1}}) == {"Use": {"tag": 1, "all": {"tags": 1}}}
+
+
+def test_arrows_that_lead_nowhere_are_told(take):
+    taken = take(workflow(GO, sets("A", a=1), Go=["A", "Gone"], Lost=["A"]), "n8n")
+    assert taken.coverage.notes == ["arrows lead to or from nodes that are not in the file: `Gone` and `Lost`"]
+
+
+def test_times_that_are_computed_are_left_to_do(take):
+    rule = {"field": "cronExpression", "expression": "=0 {{ Math.floor(3.5) }} * * *"}
+    taken = take(workflow(node("Tick", "scheduleTrigger", {"rule": {"interval": [rule]}})), "n8n")
+    assert taken.outcomes["Tick"] == "placeholder"

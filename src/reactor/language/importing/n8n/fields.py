@@ -97,7 +97,7 @@ def aggregate(at: At) -> Made:
 
 def split(at: At) -> Made:
     """`splitOut` in front of a loop: the list itself."""
-    return Made([], Item(Doc(f"{listed(at)}[0]"), listed(at)))
+    return Made([], Item(Doc(f"{listed(at)}[0]"), listed(at), field_of(at.node)))
 
 
 def listed(at: At) -> str:
@@ -106,6 +106,11 @@ def listed(at: At) -> str:
     if not field or field.startswith("=") or "," in field:
         raise NotUnderstood("which list it splits is not one fixed name")
     return at.item.doc.at(tuple(part for part in field.split(".") if part))
+
+
+def field_of(node: Node) -> str:
+    """The name by which items that are no maps are read behind a node that splits a list."""
+    return node.text("fieldToSplitOut", node.text("fieldToSplit")).split(".")[-1]
 
 
 def merge(at: At) -> Made:

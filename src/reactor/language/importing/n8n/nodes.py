@@ -77,10 +77,14 @@ class Workflow:
         self.ways: dict[str, Ports] = dict.fromkeys(self.nodes, ())
         self.parts: dict[str, str] = {}
         """Nodes that are parts of another one (the model of an agent), and of which."""
+        self.astray: list[str] = []
+        """Names that arrows begin or end at though there is no such node."""
         connections = data.get("connections")
         for name, kinds in (connections if isinstance(connections, dict) else {}).items():
             if name in self.nodes and isinstance(kinds, dict):
                 self._connect(name, kinds)
+            elif name not in self.nodes:
+                self.astray.append(name)
 
     def _connect(self, name: str, kinds: Mapping[str, Any]) -> None:
         self.ways[name] = tuple(tuple(self._targets(port)) for port in kinds.get("main") or ())
@@ -96,6 +100,8 @@ class Workflow:
             name = target.get("node") if isinstance(target, dict) else None
             if name in self.nodes:
                 yield str(name)
+            elif isinstance(name, str):
+                self.astray.append(name)
 
     @property
     def triggers(self) -> list[Node]:

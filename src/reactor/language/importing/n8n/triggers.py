@@ -164,8 +164,14 @@ def _cron(time: dict[str, Any]) -> Any:
         unit = "h" if time.get("unit", "hours") == "hours" else "m"
         return {"every": f"{_whole(time.get('value'), 2) or 1}{unit}"}
     if mode == "custom":
-        return str(time.get("cronExpression") or "") or None
+        return _fixed(time.get("cronExpression"))
     return fixed.get(str(mode))
+
+
+def _fixed(expression: Any) -> str | None:
+    """A cron expression; None when n8n computes it."""
+    text = str(expression or "").removeprefix("=").strip()
+    return text if text and "{{" not in text else None
 
 
 def _interval(interval: dict[str, Any]) -> Any:
@@ -173,7 +179,7 @@ def _interval(interval: dict[str, Any]) -> Any:
     field = interval.get("field", "days")
     minute, hour = _whole(interval.get("triggerAtMinute"), 0), _whole(interval.get("triggerAtHour"), 0)
     if field == "cronExpression":
-        return str(interval.get("expression") or "").removeprefix("=") or None
+        return _fixed(interval.get("expression"))
     if field in ("seconds", "minutes", "hours"):
         amount = _whole(interval.get(f"{field}Interval"), {"seconds": 30, "minutes": 5, "hours": 1}[field]) or 1
         if field == "hours":

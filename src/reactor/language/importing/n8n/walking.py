@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reactor.language.importing.coverage import IGNORED, MAPPED, PLACEHOLDER, Coverage
-from reactor.language.importing.documents import Doc, Item
+from reactor.language.importing.documents import Doc, Item, access
 from reactor.language.importing.javascript import NotUnderstood
 from reactor.language.importing.laying import Layer, Way
 from reactor.language.importing.making import Names as StepNames
 from reactor.language.importing.making import placeholder
 from reactor.language.importing.n8n import conditions
 from reactor.language.importing.n8n.actions import handler
-from reactor.language.importing.n8n.fields import listed
+from reactor.language.importing.n8n.fields import field_of, listed
 from reactor.language.importing.n8n.nodes import Node, Workflow
 from reactor.language.importing.n8n.place import At, Made
 from reactor.language.importing.n8n.values import Names, Values
@@ -239,7 +239,11 @@ class Walker(Layer):
         own = f"{name.lower()}_item"
         size = node.parameters.get("batchSize", 1 if node.version >= 2 else 10)
         batch = size if node.kind == "splitInBatches" and isinstance(size, int) and size > 1 else None
-        inner = Item(Doc(f"{own}[0]" if batch else own), own if batch else f"[{own}]")
+        one = f"{own}[0]" if batch else own
+        field = item.field if node.kind == "splitInBatches" else field_of(node)
+        # n8n makes `{FIELD: value}` of items that are no maps.
+        alias = (field, f"({access(one, (field,))} if {one} is mapping else {one})") if field else None
+        inner = Item(Doc(one, alias=alias), own if batch else f"[{own}]")
         before = self.visible.get(node.name)
         self.visible[node.name] = inner
         body, after = self.inside(part.body, inner)

@@ -13,10 +13,12 @@ from reactor.language.importing.n8n.triggers import Started, started
 from reactor.language.importing.n8n.walking import Walker
 from reactor.language.importing.structure import Choice, structured
 from reactor.language.importing.writing import Step
+from reactor.language.problems import listed
 from reactor.model.errors import InvalidError
 
 _ATTEMPTS = 4
 _ENTRY = "\x00start"
+_CALLED = "inputs | length > 0"
 
 
 def read_n8n(
@@ -43,19 +45,19 @@ def read_n8n(
     kept: set[str] = set()
     starts = {one.node.name: one.doc for one in begun}
     walker = Walker(workflow, Coverage(coverage.engine), starts=starts, doubtful=doubtful, kept=kept)
-    steps = _steps(workflow, begun, walker)
+    steps = _steps(workflow, begun, walker, coverage)
     for _ in range(_ATTEMPTS):
         if walker.wanted <= kept:
             break
         kept = kept | walker.wanted
         walker = Walker(workflow, Coverage(coverage.engine), starts=starts, doubtful=doubtful, kept=kept)
-        steps = _steps(workflow, begun, walker)
+        steps = _steps(workflow, begun, walker, coverage)
     _take(coverage, walker.coverage)
     head = _rest(workflow, coverage)
     return _flow(workflow, begun, walker, steps, name), head, walker.origin
 
 
-def _steps(workflow: Workflow, begun: list[Started], walker: Walker) -> list[Step]:
+def _steps(workflow: Workflow, begun: list[Started], walker: Walker, coverage: Coverage) -> list[Step]:
     """All steps; where triggers lead to different nodes, a `switch` by the type of the event."""
     ways = {one.node.name: tuple(t for port in workflow.ways[one.node.name] for t in port) for one in begun}
     graph = workflow.graph()
@@ -69,34 +71,40 @@ def _steps(workflow: Workflow, begun: list[Started], walker: Walker) -> list[Ste
     (choice, *rest) = structured(graph, [_ENTRY])
     if not isinstance(choice, Choice):
         return []
-    cases, items = [], []
-    for targets, arm in zip(firsts, choice.arms, strict=True):
-        own = [one for one in begun if ways[one.node.name] == targets]
-        typed = [one for one in own if one.specs]
-        body, after = walker.way(arm, Item((typed or own)[0].doc))
-        items.append((body, after))
-        for one in typed:
-            for spec in one.specs:
-                if "event" not in spec:
-                    spec["type"] = one.type
-        types = [spec.get("type", spec.get("event")) for one in typed for spec in one.specs]
-        inner = body or [Step({"name": walker.names.take("nothing"), "set": {"nothing": None}})]
-        condition = " or ".join(f"event.type == '{type_}'" for type_ in dict.fromkeys(types))
+    groups = [[one for one in begun if ways[one.node.name] == targets] for targets in firsts]
+    made = [
+        walker.way(arm, Item(next((one for one in own if one.specs), own[0]).doc))
+        for own, arm in zip(groups, choice.arms, strict=True)
+    ]
+    after = walker.meet("by_trigger", made)
+    cases: list[dict[str, Any]] = []
+    for own, (body, _) in zip(groups, made, strict=True):
+        condition = _started_by(own, coverage, taken=any("else" in case for case in cases))
+        inner = body or [walker.nothing()]
         cases.append({"if": condition, "steps": inner} if condition else {"else": inner})
-    cases.sort(key=lambda case: "else" in case)
-    after = walker.meet("by_trigger", items)
+    # A flow that is called has no event of its own: that is asked first.
+    cases.sort(key=lambda case: ("else" in case, _CALLED not in str(case.get("if"))))
     more = walker.way(rest, after)[0] if after is not None else []
-    return [Step({"name": walker.names.take("by_trigger"), "switch": _single_else(cases)}), *more]
+    return [Step({"name": walker.names.take("by_trigger"), "switch": cases}), *more]
 
 
-def _single_else(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Only one case can take the rest; further ones never run."""
-    found = [case for case in cases if "if" in case]
-    others = [case for case in cases if "else" in case]
-    if others:
-        found.append(others[0])
-    found += [{"if": "false", "steps": case["else"]} for case in others[1:]]
-    return found if not others else [*[case for case in found if "if" in case], others[0]]
+def _started_by(triggers: list[Started], coverage: Coverage, *, taken: bool) -> str:
+    """How a run knows that one of these has started it; empty: by none of the others. `taken`: others have that."""
+    types = []
+    for one in triggers:
+        for spec in one.specs:
+            if "event" not in spec:
+                spec["type"] = one.type
+            types.append(spec.get("type", spec.get("event")))
+    parts = [f"event.type == '{type_}'" for type_ in dict.fromkeys(types)]
+    if any(one.node.kind == "executeWorkflowTrigger" for one in triggers):
+        parts.insert(0, _CALLED)
+    if parts or not taken:
+        return " or ".join(parts)
+    reason = "nothing tells it apart from the other trigger without an event; its way is never taken"
+    for one in triggers:
+        coverage.add(one.node.type, one.node.name, PLACEHOLDER, "", reason)
+    return "false"
 
 
 def _flow(
@@ -153,6 +161,9 @@ def _rest(workflow: Workflow, coverage: Coverage) -> list[str]:
             coverage.add(node.type, node.name, IGNORED, "", "it is disabled in n8n")
         else:
             coverage.add(node.type, node.name, IGNORED, "", "nothing leads to it, in n8n either")
+    if workflow.astray:
+        names = listed(dict.fromkeys(workflow.astray))
+        coverage.note(f"arrows lead to or from nodes that are not in the file: {names}")
     settings = workflow.data.get("settings")
     error = settings.get("errorWorkflow") if isinstance(settings, dict) else None
     if error:

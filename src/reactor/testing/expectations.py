@@ -15,6 +15,8 @@ from reactor.model.errors import ErrorInfo
 from reactor.model.states import RunStatus
 
 _WIDEST = 100
+_AROUND, _SHOWN, _COMPARED = 3, 80, 1_000
+"""Lines of a difference: around it, shown at most, looked at."""
 _BAD = (RunStatus.FAILED.value, RunStatus.CANCELLED.value)
 
 
@@ -178,8 +180,19 @@ def diff(wanted: Any, came: Any) -> str:
     before, after = _lines(wanted), _lines(came)
     if len(before) == len(after) == 1 and len(before[0]) + len(after[0]) < _WIDEST:
         return f"expected {before[0]}, got {after[0]}"
-    lines = [line for line in difflib.ndiff(before, after) if not line.startswith("?")]
-    return "\n".join(["- expected, + got", *lines])
+    return "\n".join(["- expected, + got", *_beside_each_other(before, after)])
+
+
+def _beside_each_other(before: list[str], after: list[str]) -> list[str]:
+    """The lines that differ, with some around them; of very long values what follows the first difference."""
+    pairs = enumerate(zip(before, after, strict=False))
+    first = max(0, next((n for n, (a, b) in pairs if a != b), min(len(before), len(after))) - _AROUND)
+    found = difflib.unified_diff(
+        before[first : first + _COMPARED], after[first : first + _COMPARED], n=_AROUND, lineterm=""
+    )
+    lines = [line for line in found if not line.startswith(("---", "+++", "@@"))]
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], f"… and {more} lines more"] if more > 0 else lines
 
 
 def _same(wanted: Any, came: Any) -> bool:

@@ -191,3 +191,12 @@ def test_a_terminal_obeys_nothing_of_it():
 )
 def test_differences(wanted, came, told):
     assert diff(wanted, came) == told
+
+
+def test_long_values_are_compared_quickly_and_shown_in_part():
+    wanted = [f"each[{number}].put" for number in range(20_000)]
+    lines = diff(wanted, [*wanted[:10_000], "other", *wanted[10_002:]]).split("\n")
+    assert len(lines) < 20
+    assert '-  "each[10000].put",' in lines
+    assert '+  "other",' in lines
+    assert diff(wanted, []).endswith(" lines more")

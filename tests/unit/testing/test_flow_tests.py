@@ -376,7 +376,7 @@ def test_differences_are_told_at_the_line_of_the_expectation(check):
     assert "flow.test.yaml:11: the output of step `charge` is not as expected: " in shown
     assert 'expected {"body": {"amount": 2}}, got {"body": {"amount": 1}}' in shown
     assert "flow.test.yaml:12: output is not as expected: - expected, + got" in shown
-    assert "\n        -       4\n        +       3\n" in shown
+    assert "\n        -      4\n        +      3\n" in shown
     assert shown.endswith("1 test of 1 flow: 0 passed, 1 failed (0.0 s)\n")
     assert [problem["line"] for problem in report.as_data()["tests"][0]["problems"]] == [12, 11]
 

@@ -69,7 +69,7 @@ class Reactor:
         debounce: Mapping[str, Any] | None = None,
         batch: Mapping[str, Any] | None = None,
         hold: Mapping[str, Any] | None = None,
-        singleton: Mapping[str, Any] | bool | None = None,
+        singleton: Mapping[str, Any] | str | None = None,
         priority: str | int | None = None,
         on_failure: Sequence[Mapping[str, Any]] | None = None,
         on_cancel: Sequence[Mapping[str, Any]] | None = None,

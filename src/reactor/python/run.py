@@ -83,6 +83,12 @@ class Run:
         return seen(self.place.scope["event"], self._wanted)
 
     @property
+    def events(self) -> list[Event[Any]]:
+        """The events of a `batch`; without one the event alone."""
+        views = self.place.scope.get("events") or [self.place.scope["event"]]
+        return [event for event in (seen(view, self._wanted) for view in views) if event is not None]
+
+    @property
     def started_at(self) -> str:
         """ISO 8601."""
         return str(self.place.scope["run"]["started_at"])
@@ -92,11 +98,6 @@ class Run:
         """The environment variables that `env_allow` lets flows read."""
         found: Mapping[str, str] = self.place.scope["env"]
         return found
-
-    @property
-    def replaying(self) -> bool:
-        """Whether what comes next was done before."""
-        return self.place.replaying
 
     # --- steps -----------------------------------------------------------------------------------------------------
 
@@ -466,8 +467,6 @@ class Run:
         """
         return self.place.patched(change)
 
-    # --- for the steps themselves ----------------------------------------------------------------------------------
-
     def step_name(self, kind: str, given: str | None) -> str:
         """The name that was given, or the kind and a number."""
         return self.place.name(kind) if given is None else given
@@ -495,6 +494,3 @@ def _one_of(given: str, what: str, *allowed: str) -> str:
     if given not in allowed:
         raise Misused(f"{what} is {', '.join(allowed[:-1])} or {allowed[-1]}, not {given!r}")
     return given
-
-
-__all__ = ["Decision", "Match", "Run"]

@@ -12,7 +12,19 @@ from reactor.app import catalog_of
 from reactor.language.loader import load
 from reactor.model.errors import InvalidError
 from reactor.model.flow import Flow
+from reactor.runtime.code import interpreter
+from reactor.runtime.virtual import VirtualRuntime
 from reactor.sdk import Effect
+
+RUN = {"id": "run_1", "started_at": "", "version": 1}
+VIEW: dict[str, Any] = {
+    "id": "e",
+    "type": "a.b",
+    "source": "",
+    "subject": None,
+    "time": "2026-01-01T00:00:00Z",
+    "metadata": {},
+}
 
 
 class Line(msgspec.Struct):
@@ -97,6 +109,41 @@ def test_a_version_is_the_code_and_the_options() -> None:
 
     assert version(plain) == version(plain)
     assert len({version(plain), version(other), version(plain, if_="true"), version(plain, on="a.b")}) == 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"concurrency": 1},
+        {"concurrency": {"limit": 1, "key": "event.data.id"}},
+        {"singleton": "event.data.id"},
+        {"batch": {"size": 3, "for": "1s"}},
+        {"throttle": {"max": 1, "per": "1m"}},
+        {"rate_limit": {"max": 1, "per": "1m"}},
+        {"debounce": {"for": "5s"}},
+        {"hold": {"over": 3, "per": "1m"}},
+        {"priority": "event.data.rank"},
+    ],
+)
+def test_flow_control_is_that_of_yaml(options: dict[str, Any]) -> None:
+    app = Reactor()
+    app.flow(on="a.b", **options)(plain)
+    (flow,) = loaded(app)
+    assert flow.control is not None
+    assert getattr(flow.control, next(iter(options))) is not None
+
+
+async def test_a_batch_has_all_its_events() -> None:
+    async def count(run: Run) -> list[int]:
+        return [event.data for event in run.events]
+
+    app = Reactor()
+    made = app.flow(on="a.b", batch={"size": 2, "for": "1s"})(count)
+    (flow,) = loaded(app)
+    assert (await app.test(made, {"data": 1})).output == [1]
+    views = [{**VIEW, "data": number} for number in (1, 2)]
+    running = interpreter(flow, VirtualRuntime(actions={}), event=views[0], events=views, run=RUN)
+    assert (await running.run()).output == [1, 2]
 
 
 def test_code_without_text_has_a_version_too() -> None:

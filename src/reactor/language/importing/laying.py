@@ -14,6 +14,8 @@ from reactor.language.importing.writing import Step
 Steps = list[Step]
 Way = tuple[Steps, Item | None]
 """Steps, and what comes out of them; None: nothing, the way ends or leads elsewhere."""
+NOTHING = {"action": "log.debug", "message": "nothing to do here"}
+"""A step that does nothing."""
 _REASONS = {
     "again": "it goes back here in a way that steps cannot say: write it as a `while` or `until` loop",
     "deep": "it goes on here, nested too deep for one flow: put the rest into a flow of its own and `call` it",
@@ -165,7 +167,7 @@ class Layer:
 
     def nothing(self) -> Step:
         """A step that does nothing, where one has to stand."""
-        return Step({"name": self.names.take("nothing"), "set": {"nothing": None}})
+        return Step({"name": self.names.take("nothing"), **NOTHING})
 
     def meet(self, name: str, ways: Sequence[Way]) -> Item | None:
         """What goes on where ways meet again: the item they agree in, else a variable that each of them sets."""
@@ -219,4 +221,4 @@ def _done(name: str) -> str:
 
 
 def _is_nothing(steps: Steps | None) -> bool:
-    return steps is not None and len(steps) == 1 and steps[0].get("set") == {"nothing": None}
+    return steps is not None and len(steps) == 1 and steps[0].get("message") == NOTHING["message"]

@@ -28,7 +28,7 @@ _KEYS = re.compile(
     re.IGNORECASE,
 )
 _EXAMPLES = re.compile(
-    r"(?i)^(?:x+|\*+|\.+|<.*>|\[.*\]|your[\W_].*|my[\W_].*|change[\W_]?me.*|example.*|todo.*|none|null|)$"
+    r"(?i)^(?:x+|\*+|\*{3}.*|\.+|<.*>|\[.*\]|your[\W_].*|my[\W_].*|change[\W_]?me.*|example.*|todo.*|none|null|)$"
 )
 
 

@@ -433,7 +433,7 @@ def test_odd_workflows_are_survived(take):
     taken = take({"nodes": odd, "connections": arrows}, "n8n", file="Odd one.json")
     assert taken.flow.name == "odd-one"
     assert taken.outcomes["F"] == "placeholder"
-    assert take({"nodes": [], "connections": {}}, "n8n").steps == {"nothing": "set"}
+    assert take({"nodes": [], "connections": {}}, "n8n").steps == {"nothing": "action"}
 
 
 def test_engines_are_found_out():
@@ -486,3 +486,11 @@ def test_times_that_are_computed_are_left_to_do(take):
     rule = {"field": "cronExpression", "expression": "=0 {{ Math.floor(3.5) }} * * *"}
     taken = take(workflow(node("Tick", "scheduleTrigger", {"rule": {"interval": [rule]}})), "n8n")
     assert taken.outcomes["Tick"] == "placeholder"
+
+
+def test_branches_do_not_share_a_variable_though_a_node_stands_in_both(take):
+    nodes = (sets("A", v=1), sets("B", v=2), sets("Both", w="={{ $json.v }}"))
+    taken = take(workflow(GO, *nodes, Go=["A", "B"], A=["Both"], B=["Both"]), "n8n")
+    assert {"parallel.branches.A.Both", "parallel.branches.B.Both_2"} <= set(taken.steps)
+    assert step(taken, "parallel.branches.A.Both").values.evaluate({"vars": {"A": {"v": 1}}}) == {"Both": {"w": 1}}
+    assert step(taken, "parallel.branches.B.Both_2").values.evaluate({"vars": {"B": {"v": 2}}}) == {"Both_2": {"w": 2}}

@@ -44,7 +44,8 @@ class Walker(Layer):
         self.hidden: set[str] = set()
         self._variables: dict[str, str] = {}
         self._variable_names = StepNames(("response", "nothing"))
-        self._seen: set[str] = set()
+        self._order: list[str] = []
+        """The nodes that have become steps, as often as they have."""
         self._twice: set[str] = set()
         """Nodes that became several steps, as they stand on several ways."""
 
@@ -141,9 +142,9 @@ class Walker(Layer):
     def keep(self, node: Node, made: Made) -> Item:
         """Remember what a node gives, in a variable if others need it from outside."""
         item = made.item
-        if node.name in self._seen and not item.doc.whole.startswith("vars."):
+        if node.name in self._order and not item.doc.whole.startswith("vars."):
             self._twice.add(node.name)
-        self._seen.add(node.name)
+        self._order.append(node.name)
         if node.name in self.kept and item.doc.whole != "none":
             name, variable = self.names.take(f"keep_{node.name}"), self.variable(node)
             made.steps.append(Step({"name": name, "set": {variable: f"{{{{ {item.doc.whole} }}}}"}}))
@@ -218,7 +219,15 @@ class Walker(Layer):
 
     def fan(self, part: Fan, item: Item) -> Way:
         """Ways side by side: `parallel`, with what each hands on as its output."""
-        arms = [(*self.inside(arm, item), _joins(arm)) for arm in part.arms]
+        arms = []
+        here: list[str] = []
+        for arm in part.arms:
+            # Two branches must not write to one variable, though one node stands in both.
+            for name in here:
+                self._variables.pop(name, None)
+            before = len(self._order)
+            arms.append((*self.inside(arm, item), _joins(arm)))
+            here += self._order[before:]
         real = [arm for arm in arms if arm[0]]
         if not real:
             return [], item

@@ -122,7 +122,7 @@ def _flow(
     if walker.connections:
         flow["connections"] = walker.connections
     if not steps:
-        steps = [Step({"name": "nothing", "set": {"nothing": None}})]
+        steps = [walker.nothing()]
     flow["steps"] = steps
     if walker.response:
         flow["outputs"] = "{{ vars.response | default(none) }}"

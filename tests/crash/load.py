@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from reactor.engine.states import place
 from reactor.model import ids
 from reactor.model.clock import SystemClock
 from reactor.model.states import RunStatus
@@ -48,6 +49,16 @@ def flows(world: World) -> dict[str, str]:
         "chain-a": _flow("chain-a", "chain", _line("one"), _emit("chain.b"), _line("two")),
         "chain-b": _flow("chain-b", "chain.b", _emit("chain.c"), _line("one")),
         "chain-c": _flow("chain-c", "chain.c", _line("one")),
+        "asker": _flow(
+            "asker",
+            "ask",
+            _line("one"),
+            _emit("asked"),
+            "  - {name: told, wait_for: {event: told, if: received.data.n == event.data.n}}\n",
+            "  - {name: sum, state: {key: n, add: 1}}\n",
+            _line("two"),
+        ),
+        "teller": _flow("teller", "asked", "  - {name: rest, wait: 150ms}\n", _emit("told")),
         "caller": _flow(
             "caller",
             "call",
@@ -80,7 +91,7 @@ def _ask(world: World) -> str:
     return f"  - {{name: ask, action: http.request, with: {request}, retry: {retry}}}\n"
 
 
-KINDS = {"pure": 39, "write": 20, "big": 1, "flaky": 4, "nap": 12, "chain": 12, "call": 12}
+KINDS = {"pure": 34, "write": 18, "big": 1, "flaky": 4, "nap": 12, "chain": 12, "call": 12, "ask": 7}
 """Type of event → how often, of a hundred."""
 STARTS = {
     "pure": ("pure",),
@@ -90,6 +101,7 @@ STARTS = {
     "nap": ("nap",),
     "chain": ("chain-a", "chain-b", "chain-c"),
     "call": ("caller", "callee"),
+    "ask": ("asker", "teller"),
 }
 """Type of event → the flows of which it causes one run each, in the end."""
 STEPS = {
@@ -103,6 +115,8 @@ STEPS = {
     "chain-c": ["one"],
     "caller": ["one", "sub", "two"],
     "callee": ["inner", "rest", "done"],
+    "asker": ["one", "on", "told", "sum", "two"],
+    "teller": ["rest", "on"],
 }
 """Flow → keys of the outcomes of its steps, in order."""
 
@@ -263,7 +277,31 @@ async def count(folder: Path, sent: list[Sent], world: World) -> Count:
     for one in runs.values():
         _one_run(one, result, world)
     _lines(folder / "lines", runs, result)
+    _sums(await _state(folder / "data", "asker"), runs, result)
     return result
+
+
+async def _state(data: Path, flow: str) -> dict[str, Any]:
+    """What a flow keeps."""
+    store = SqliteStore(data / "reactor.db", clock=SystemClock())
+    await store.open()
+    try:
+        return await store.saved(place(flow))
+    finally:
+        await store.close()
+
+
+def _sums(state: dict[str, Any], runs: dict[int, Loaded], result: Count) -> None:
+    """Each run has added one, once, and saw a sum of its own."""
+    entries = [entry for one in runs.values() if one.run.flow == "asker" for entry in one.journal]
+    seen = sorted(entry.value for entry in entries if entry.key == "sum")
+    if seen != list(range(1, len(seen) + 1)) or state.get("n", 0) != len(seen):
+        result.wrong.append(
+            f"{len(seen)} runs saw the sums {seen[:5]} … {seen[-5:]}; kept is {state}"
+        )
+    taken = [entry.value["id"] for entry in entries if entry.key == "told#event"]
+    if len(set(taken)) != len(taken):
+        result.doubled.append("an event was taken by two runs")
 
 
 def _one_event(

@@ -219,7 +219,9 @@ class LiveRun(Borders):
                 await states.load(self.record_.flow)
         if self._evicting:
             await self._never()
-        return states.change(self, change)
+        value = states.change(self, change)
+        failpoints.reach("state.after")
+        return value
 
     async def turn(self) -> None:
         """See `Durable.turn`."""

@@ -20,6 +20,7 @@ NAMES = (
     "emit.after",
     "child.started",
     "event.arrived",
+    "state.after",
     "wake.loaded",
     "cursor.before",
     "blob.written",

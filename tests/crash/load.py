@@ -296,9 +296,7 @@ def _sums(state: dict[str, Any], runs: dict[int, Loaded], result: Count) -> None
     entries = [entry for one in runs.values() if one.run.flow == "asker" for entry in one.journal]
     seen = sorted(entry.value for entry in entries if entry.key == "sum")
     if seen != list(range(1, len(seen) + 1)) or state.get("n", 0) != len(seen):
-        result.wrong.append(
-            f"{len(seen)} runs saw the sums {seen[:5]} … {seen[-5:]}; kept is {state}"
-        )
+        result.wrong.append(f"{len(seen)} runs saw the sums {seen[:5]} … {seen[-5:]}; kept is {state}")
     taken = [entry.value["id"] for entry in entries if entry.key == "told#event"]
     if len(set(taken)) != len(taken):
         result.doubled.append("an event was taken by two runs")

@@ -255,6 +255,61 @@ async def test_many_waits_and_one_event_for_each(rig: Any) -> None:
         assert await output(it, receipt) == number
 
 
+async def test_after_a_restart_only_those_wake_for_whom_something_came(rig: Any) -> None:
+    step = wait_for(accept=ex("received.data.n == event.data.n"))
+    it = await rig(flow("a", step))
+    first, second = await it.send(data={"n": 1}), await it.send(data={"n": 2})
+    await it.asleep(first)
+    await it.asleep(second)
+    it.engine.executor.waits.arrived = lambda event: None
+    await it.send("paid", {"n": 2})
+    await it.kill()
+    await it.end(second)
+    run = await it.asleep(first)
+    assert run.waits[0].match == (("data", "n"), 1)
+    assert run.epoch == 1
+
+
+async def test_how_far_all_were_told_is_kept(rig: Any) -> None:
+    it = await rig(flow("a", wait_for(accept=ex("received.data == 'never'"))))
+    receipt = await it.send()
+    await it.asleep(receipt)
+    await it.send("paid", 1)
+    await it.asleep(receipt)
+    it.engine.executor.waits.keep()
+    await it.engine.executor.committer.flush()
+    newest = it.engine.executor.ids.newest
+    assert await it.engine.store.saved("#waits") == {"told": newest}
+    await it.kill()
+    await asyncio.wait_for(it.engine.executor.waits.restored.wait(), 5)
+    [wait] = it.engine.executor.waits._runs[it.key(receipt)]
+    assert wait.what.seen >= newest
+    it.engine.executor._queue.append(1)
+    await it.send("paid", 2)
+    it.engine.executor.waits.keep()
+    await it.engine.executor.committer.flush()
+    assert await it.engine.store.saved("#waits") == {"told": newest}
+    it.engine.executor._queue.clear()
+
+
+async def test_what_was_looked_at_is_not_read_again(rig: Any) -> None:
+    it = await rig(flow("a", wait_for(accept=ex("received.data > 100"))))
+    receipt = await it.send()
+    await it.engine.intake.accept([EventDraft(type="paid", data=n) for n in range(50)])
+    await it.asleep(receipt)
+    read: list[int] = []
+    reading = it.engine.history.read
+
+    async def noted(keys: Any) -> Any:
+        read.extend(keys)
+        return await reading(keys)
+
+    it.engine.history.read = noted
+    await it.send("paid", 200)
+    await it.end(receipt)
+    assert len(read) == 1
+
+
 async def test_reserved_types_are_refused_at_every_door(rig: Any) -> None:
     emits = flow("b", EmitStep(name="e", event=val({"type": "reactor.approval.decided"})), event="tell")
     it = await rig(emits)

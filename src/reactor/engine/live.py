@@ -48,6 +48,8 @@ class LiveRun(Borders):
         self.inputs: Any = None
         self.batch: Sequence[Event] = ()
         """The events of a batch but the last."""
+        self.seen = {what.path: what.seen for what in record.waits}
+        """Steps that waited for events when the run left memory → the event up to which they have looked at all."""
 
     # --- Durable: see there --------------------------------------------------------------------------------------
 

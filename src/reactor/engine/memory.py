@@ -60,6 +60,11 @@ class Memory:
         """Whether one more run may come into memory."""
         return len(self.live) < self.limits.live_runs and not self.stopping
 
+    @property
+    def calm(self) -> bool:
+        """Whether nobody waits to come back: all who were woken are in memory."""
+        return not (self._queue or self._loading or self.unreadable or any(self._leaving.values()))
+
     def knows(self, key: int) -> bool:
         """Whether the run is in memory, leaves it, or is about to come."""
         return key in self.live or key in self._leaving or key in self._queued or key in self._loading

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from reactor.model import failpoints, ids
 from reactor.model.clock import Instant
 from reactor.model.errors import StoreBusyError, StoreError
@@ -19,7 +21,7 @@ from reactor.model.journal import EventWait, Run, Wanted
 from reactor.model.states import RunStatus
 from reactor.routing.patterns import fits
 from reactor.routing.table import glob
-from reactor.stores.port import EventFilter, EventRow, RunFilter
+from reactor.stores.port import Batch, EventFilter, EventRow, RunFilter
 
 if TYPE_CHECKING:
     from reactor.engine.executor import Executor
@@ -30,6 +32,13 @@ _PAGE = 500
 _PIECE = 1 << 20
 """Bytes of data that are read at once, or one event where that is larger."""
 _PAUSE = 1.0
+_KEEP = 10_000
+"""Milliseconds between two notes of how far all have been told."""
+_PLACE, _TOLD = "#waits", "told"
+SUBJECT = ("subject",)
+_LISTED = (("type",), ("subject",), ("source",))
+"""Places that a list of events shows, too."""
+Match = tuple[tuple[str, ...], Any]
 
 _glob = lru_cache(maxsize=1_024)(glob)
 
@@ -37,16 +46,12 @@ _glob = lru_cache(maxsize=1_024)(glob)
 class Wait:
     """One step of one run that waits."""
 
-    __slots__ = ("accept", "given", "key", "live", "path", "run", "seen", "source", "type")
+    __slots__ = ("accept", "given", "live", "run", "what")
 
-    def __init__(self, run: int, path: str, type_: str, key: str | None, source: str | None, seen: int = 0) -> None:
+    def __init__(self, run: int, what: EventWait) -> None:
         self.run = run
-        self.path = path
-        self.type = type_
-        self.key = key
-        self.source = source
-        self.seen = seen
-        """All events up to this one have been looked at; only of those that are out of memory."""
+        self.what = what
+        """`seen` counts only out of memory."""
         self.live: LiveRun | None = None
         """None: the run is out of memory, or about to leave it."""
         self.accept: Any = None
@@ -63,8 +68,50 @@ class Wait:
         try:
             return bool(self.accept(view))
         except Exception as error:  # noqa: BLE001 - see `Wanted.accept`
-            _log.debug("run %s, step %s: %s", ids.to_text("run", self.run), self.path, error)
+            _log.debug("run %s, step %s: %s", ids.to_text("run", self.run), self.what.path, error)
             return False
+
+    @property
+    def slot(self) -> Match | None:
+        """At which place of an event which value has to stand."""
+        return (SUBJECT, self.what.key) if self.what.key is not None else self.what.match
+
+
+class _Place:
+    """Those who wait for one type, or one pattern of types."""
+
+    __slots__ = ("every", "matched")
+
+    def __init__(self) -> None:
+        self.every: dict[Wait, None] = {}
+        """They look at each event."""
+        self.matched: dict[tuple[str, ...], dict[Any, dict[Wait, None]]] = {}
+        """Place in an event → value there → who waits for it. Values are equal as Python has it, like in conditions."""
+
+    def add(self, wait: Wait) -> None:
+        slot = wait.slot
+        group = self.every if slot is None else self.matched.setdefault(slot[0], {}).setdefault(slot[1], {})
+        group[wait] = None
+
+    def remove(self, wait: Wait) -> bool:
+        """Whether nobody is left."""
+        slot = wait.slot
+        if slot is None:
+            self.every.pop(wait, None)
+        elif (values := self.matched.get(slot[0])) is not None and (group := values.get(slot[1])) is not None:
+            group.pop(wait, None)
+            if not group:
+                del values[slot[1]]
+            if not values:
+                del self.matched[slot[0]]
+        return not self.every and not self.matched
+
+    def find(self, view: dict[str, Any]) -> Iterator[Wait]:
+        yield from self.every
+        for place, values in self.matched.items():
+            value = _at(view, place)
+            if value is None or isinstance(value, (str, int, float)):
+                yield from values.get(value, ())
 
 
 class Waits:
@@ -72,13 +119,12 @@ class Waits:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._keyed: dict[str, dict[str, dict[Wait, None]]] = {}
-        """Type → subject → who waits."""
-        self._exact: dict[str, dict[Wait, None]] = {}
-        self._patterns: dict[str, dict[Wait, None]] = {}
+        self._exact: dict[str, _Place] = {}
+        self._patterns: dict[str, _Place] = {}
         self._runs: dict[int, list[Wait]] = {}
         self._coming: dict[int, None] = {}
         """Keys of events, rising, that are not committed yet, or of which nobody who waits has been told."""
+        self._kept = 0
         self.restored = asyncio.Event()
         """Who had left memory before this start is known."""
 
@@ -86,7 +132,7 @@ class Waits:
 
     def begin(self, live: LiveRun, path: str, wanted: Wanted) -> tuple[Wait, asyncio.Future[dict[str, Any] | None]]:
         """A step of a run in memory waits; what it is given."""
-        wait = Wait(live.key, path, wanted.type, wanted.key, wanted.source)
+        wait = Wait(live.key, EventWait(wanted.type, wanted.key, wanted.source, 0, path, wanted.match))
         wait.live, wait.accept = live, wanted.accept
         given: asyncio.Future[dict[str, Any] | None] = asyncio.get_running_loop().create_future()
         wait.given = given
@@ -95,14 +141,10 @@ class Waits:
 
     def _add(self, wait: Wait) -> None:
         self._runs.setdefault(wait.run, []).append(wait)
-        self._place(wait)[wait] = None
+        self._places(wait).setdefault(wait.what.type, _Place()).add(wait)
 
-    def _place(self, wait: Wait) -> dict[Wait, None]:
-        if "*" in wait.type:
-            return self._patterns.setdefault(wait.type, {})
-        if wait.key is not None:
-            return self._keyed.setdefault(wait.type, {}).setdefault(wait.key, {})
-        return self._exact.setdefault(wait.type, {})
+    def _places(self, wait: Wait) -> dict[str, _Place]:
+        return self._patterns if "*" in wait.what.type else self._exact
 
     def end(self, wait: Wait) -> None:
         """It waits no longer."""
@@ -114,19 +156,10 @@ class Waits:
         self._drop(wait)
 
     def _drop(self, wait: Wait) -> None:
-        place = self._place(wait)
-        place.pop(wait, None)
-        if place:
-            return
-        if "*" in wait.type:
-            del self._patterns[wait.type]
-        elif wait.key is None:
-            del self._exact[wait.type]
-        else:
-            subjects = self._keyed[wait.type]
-            del subjects[wait.key]
-            if not subjects:
-                del self._keyed[wait.type]
+        places = self._places(wait)
+        place = places.get(wait.what.type)
+        if place is not None and place.remove(wait):
+            del places[wait.what.type]
 
     def forget(self, run: int) -> None:
         """This run waits for nothing: it comes back into memory, or has ended."""
@@ -140,24 +173,29 @@ class Waits:
         if not asleep:
             self.forget(run)
             return ()
-        seen = next(iter(self._coming), self._executor.ids.newest + 1) - 1
+        seen = self._told()
         for wait in self._runs[run]:
             wait.live = wait.accept = wait.given = None
-            wait.seen = seen
-        return tuple(EventWait(wait.type, wait.key, wait.source, seen) for wait in self._runs[run])
+            wait.what = msgspec.structs.replace(wait.what, seen=seen)
+        return tuple(wait.what for wait in self._runs[run])
+
+    def _told(self) -> int:
+        """Key of the event up to which everybody who waits has been told of all."""
+        return next(iter(self._coming), self._executor.ids.newest + 1) - 1
 
     # --- what may be asked ---------------------------------------------------------------------------------------
 
     def listens(self, type_: str) -> bool:
         """Whether somebody waits for this type by name (see `RouteTable.listens`)."""
-        if type_ in self._exact or type_ in self._keyed:
+        if type_ in self._exact:
             return True
         return any(pattern[0] != "*" and fits(pattern, type_) for pattern in self._patterns)
 
     def subjects(self, type_: str) -> list[tuple[int, str]]:
         """(run, subject) of all who wait for one subject of exactly this type, oldest run first."""
-        found = [(w.run, subject) for subject, waits in self._keyed.get(type_, {}).items() for w in waits]
-        return sorted(set(found))
+        place = self._exact.get(type_)
+        values = place.matched.get(SUBJECT, {}) if place is not None else {}
+        return sorted({(wait.run, str(subject)) for subject, waits in values.items() for wait in waits})
 
     # --- events --------------------------------------------------------------------------------------------------
 
@@ -176,27 +214,23 @@ class Waits:
         self._coming.pop(event.key, None)
         if not self._runs:
             return
-        view: dict[str, Any] | None = None
+        places = self._of_type(event.type)
+        if not places:
+            return
+        view = event.view()
         woken: dict[int, None] = {}
-        for wait in list(self._candidates(event.type, event.subject, event.source)):
+        for wait in list(_candidates(places, view)):
             if wait.live is None:
                 woken[wait.run] = None
-                continue
-            view = view or event.view()
-            if wait.takes(view):
+            elif wait.takes(view):
                 wait.give(view)
         if woken:
             self._executor.wake(woken)
 
-    def _candidates(self, type_: str, subject: str | None, source: str) -> Iterator[Wait]:
-        groups = [self._exact.get(type_, {})]
-        if subject is not None:
-            groups.append(self._keyed.get(type_, {}).get(subject, {}))
-        groups += [waits for pattern, waits in self._patterns.items() if fits(pattern, type_)]
-        for group in groups:
-            for wait in group:
-                if wait.key in (None, subject) and (wait.source is None or _glob(wait.source).fullmatch(source)):
-                    yield wait
+    def _of_type(self, type_: str) -> list[_Place]:
+        places = [place for pattern, place in self._patterns.items() if fits(pattern, type_)]
+        exact = self._exact.get(type_)
+        return places if exact is None else [exact, *places]
 
     # --- looking back --------------------------------------------------------------------------------------------
 
@@ -206,10 +240,11 @@ class Waits:
         began = record.key
         if record.event_key is not None and record.parent_key is None and record.forked_from is None:
             began = record.event_key
+        began = max(began, live.seen.pop(wait.what.path, 0))
         below = None if until is None else ids.first_at(until + 1)
         async for rows in self._pages(wanted.type, wanted.key, began, below):
-            keys = [row for row in rows if _fits(wait, row)]
-            for piece in _pieces(keys):
+            fitting = [row for row in rows if _fits(wait.what, row)]
+            for piece in _pieces(fitting):
                 for event in await self._read(piece):
                     view = event.view()
                     if wait.takes(view):
@@ -260,13 +295,29 @@ class Waits:
         woken for whom something has come of which nobody was told before the end of the last process.
         """
         try:
-            await self._index()
+            saved = await self._executor.store.saved(_PLACE)
+            await self._index(int(saved.get(_TOLD, 0)))
             self.restored.set()
             await self._catch_up()
+            self.keep()
         except StoreError as error:
             _log.error("cannot look for runs that wait for events: %s", error)
 
-    async def _index(self) -> None:
+    def keep(self) -> None:
+        """Now and then, while runs wait out of memory: keep how far all have been told, so that the next start need not
+        look further back. Whoever was woken up to now is in memory, and that is written in the same commit.
+        """
+        executor = self._executor
+        if executor.stopping:
+            return
+        executor.timers.call_at(executor.clock.now() + _KEEP, self.keep)
+        told = self._told()
+        if self._runs and told != self._kept and executor.calm:
+            self._kept = told
+            kept = executor.committer.add(Batch(saved=[(_PLACE, _TOLD, b"%d" % told)]))
+            kept.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _index(self, told: int) -> None:
         below: int | None = None
         while True:
             wanted = RunFilter(status=(RunStatus.WAITING,), below=below, limit=_PAGE)
@@ -277,36 +328,59 @@ class Waits:
                 await asyncio.sleep(_PAUSE)
                 continue
             for run in page:
-                self._restored(run)
+                self._restored(run, told)
             if len(page) < _PAGE:
                 return
             below = page[-1].key
             await asyncio.sleep(0)
 
-    def _restored(self, run: Run) -> None:
+    def _restored(self, run: Run, told: int) -> None:
         if run.key in self._runs or self._executor.knows(run.key):
             return
         for waited in run.waits:
-            self._add(Wait(run.key, "", waited.type, waited.key, waited.source, waited.seen))
+            self._add(Wait(run.key, msgspec.structs.replace(waited, seen=max(waited.seen, told))))
 
     async def _catch_up(self) -> None:
         seen: dict[str, int] = {}
         for waits in list(self._runs.values()):
             for wait in waits:
                 if wait.live is None:
-                    seen[wait.type] = min(seen.get(wait.type, wait.seen), wait.seen)
+                    seen[wait.what.type] = min(seen.get(wait.what.type, wait.what.seen), wait.what.seen)
         for type_, oldest in seen.items():
             async for rows in self._pages(type_, None, oldest):
-                woken = {
-                    wait.run: None
-                    for row in rows
-                    if fits(type_, row.type)
-                    for wait in self._candidates(row.type, row.subject, row.source)
-                    if wait.live is None and wait.seen < row.key
-                }
-                if woken:
-                    self._executor.wake(woken)
+                await self._wake_for(type_, [row for row in rows if fits(type_, row.type)])
                 await asyncio.sleep(0)
+
+    async def _wake_for(self, type_: str, rows: list[EventRow]) -> None:
+        """Wake who waits for these events and has not seen them."""
+        woken: dict[int, None] = {}
+        place = (self._patterns if "*" in type_ else self._exact).get(type_)
+        if place is None:
+            return
+        views = [(row.key, {"type": row.type, "subject": row.subject, "source": row.source}) for row in rows]
+        if any(where[:1] not in _LISTED for where in place.matched):
+            views = [(event.key, event.view()) for piece in _pieces(rows) for event in await self._read(piece)]
+        for key, view in views:
+            woken.update((w.run, None) for w in _candidates([place], view) if w.live is None and w.what.seen < key)
+        if woken:
+            self._executor.wake(woken)
+
+
+def _candidates(places: Iterable[_Place], view: dict[str, Any]) -> Iterator[Wait]:
+    for place in places:
+        for wait in place.find(view):
+            source = wait.what.source
+            if source is None or _glob(source).fullmatch(view["source"]):
+                yield wait
+
+
+def _at(view: Any, place: tuple[str, ...]) -> Any:
+    """What stands at a place of an event's view; a value that nobody waits for where there is nothing."""
+    for name in place:
+        if not isinstance(view, dict) or name not in view:
+            return ()
+        view = view[name]
+    return view
 
 
 def _fields(wanted: EventFilter) -> dict[str, Any]:
@@ -319,11 +393,11 @@ def _head(pattern: str) -> str:
     return head.removesuffix(".") if "**" in pattern else head
 
 
-def _fits(wait: Wait, row: EventRow) -> bool:
+def _fits(what: EventWait, row: EventRow) -> bool:
     return (
-        fits(wait.type, row.type)
-        and (wait.key is None or wait.key == row.subject)
-        and (wait.source is None or _glob(wait.source).fullmatch(row.source) is not None)
+        fits(what.type, row.type)
+        and (what.key is None or what.key == row.subject)
+        and (what.source is None or _glob(what.source).fullmatch(row.source) is not None)
     )
 
 

@@ -127,6 +127,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Whether this event (its view) is one. Quick, and changes nothing; an error in it is a no."""
     key: str | None = None
     """What the event's subject has to be: lets a runtime keep a hundred thousand waits apart without asking each."""
+    match: tuple[tuple[str, ...], Any] | None = None
+    """(place in the view, the value that stands there): as `key`, for any other place."""
     source: str | None = None
     what: str = ""
     """In words, for `explain`."""
@@ -152,6 +154,10 @@ class EventWait(msgspec.Struct, frozen=True, array_like=True):
     """Pattern of the source."""
     seen: int = 0
     """Key of the event up to which it has seen all."""
+    path: str = ""
+    """The step that waits."""
+    match: tuple[tuple[str, ...], Any] | None = None
+    """See `Wanted.match`."""
 
 
 class Controlled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from reactor.language.expressions import truth
+from reactor.language.expressions import correlations, truth
 from reactor.model.clock import Instant, to_iso
 from reactor.model.errors import ErrorInfo, StepError
 from reactor.model.flow import (
@@ -112,7 +112,8 @@ async def wait_for(it: Interpreter, step: WaitForStep, path: str, frame: Frame, 
         frame.alive()
         until = _limit(it, step, path, frame, begun)
         what = f"an event {step.event!r}" + (f" with {step.accept.source}" if step.accept is not None else "")
-        wanted = Wanted(type=step.event, source=step.source, accept=accept, what=what)
+        match = _match(it, step, frame)
+        wanted = Wanted(type=step.event, match=match, source=step.source, accept=accept, what=what)
         event = await it.durable.receive(path, wanted, until)
         while event is not None and event["id"] in taken:
             # The same step in another branch or iteration was told of it in the same moment.
@@ -126,6 +127,20 @@ async def wait_for(it: Interpreter, step: WaitForStep, path: str, frame: Frame, 
         raise Failure(ErrorInfo(TIMEOUT, f"no event {step.event!r} came in time", path), attempts=1)
     await it.steps(step.on_timeout, path + ".on_timeout.", frame.inner())
     return _done(it, path, None, begun)
+
+
+def _match(it: Interpreter, step: WaitForStep, frame: Frame) -> tuple[tuple[str, ...], Any] | None:
+    """What its condition looks for at one place of an event, where it says so plainly."""
+    if step.accept is None or it.flow.legacy:
+        return None
+    for place_, expr in correlations(step.accept.source, "received"):
+        try:
+            value = expr.evaluate(frame.scope)
+        except StepError:
+            continue
+        if value is None or isinstance(value, (str, int)):
+            return place_, value
+    return None
 
 
 def _limit(it: Interpreter, step: WaitForStep, path: str, frame: Frame, begun: Instant) -> Instant | None:

@@ -9,7 +9,7 @@ import pytest
 
 from reactor.engine.waits import Waits
 from reactor.model.event import Event
-from reactor.model.journal import EventWait, Run
+from reactor.model.journal import EventWait, Run, Wanted
 from reactor.model.states import RunStatus
 
 pytestmark = pytest.mark.anyio
@@ -29,8 +29,8 @@ class Around:
         self.woken += list(keys)
 
 
-def event(type_: str, subject: str | None = None, source: str = "/s") -> Event:
-    return Event(key=2_000, id="e", type=type_, source=source, subject=subject, time=0, data=None)
+def event(type_: str, subject: str | None = None, source: str = "/s", data: Any = None) -> Event:
+    return Event(key=2_000, id="e", type=type_, source=source, subject=subject, time=0, data=data)
 
 
 def waiting(key: int, *waits: EventWait) -> Run:
@@ -41,7 +41,7 @@ def made(*runs: Run) -> tuple[Waits, Around]:
     around = Around()
     waits = Waits(around)  # type: ignore[arg-type]
     for run in runs:
-        waits._restored(run)
+        waits._restored(run, 0)
     return waits, around
 
 
@@ -53,6 +53,7 @@ async def test_types_subjects_sources_and_patterns():
         waiting(4, EventWait("**", "y")),
         waiting(5, EventWait("a.b", None, "shop/*")),
         waiting(6, EventWait("a.b", "x"), EventWait("c")),
+        waiting(7, EventWait("m", match=(("data", "id"), 5)), EventWait("m.*", match=(("data",), None))),
     )
     for given, woken in (
         (event("a.b"), {1, 3}),
@@ -61,6 +62,14 @@ async def test_types_subjects_sources_and_patterns():
         (event("a.b", None, "shop/1"), {1, 3, 5}),
         (event("c"), {6}),
         (event("d"), set()),
+        (event("m", data={"id": 5}), {7}),
+        (event("m", data={"id": 5.0}), {7}),
+        (event("m", data={"id": "5"}), set()),
+        (event("m", data={"id": [5]}), set()),
+        (event("m", data=[5]), set()),
+        (event("m", data={}), set()),
+        (event("m.x"), {7}),
+        (event("m.x", data=0), set()),
     ):
         around.woken.clear()
         waits.arrived(given)
@@ -79,15 +88,15 @@ async def test_a_hundred_thousand_waits_are_not_all_asked():
     assert time.perf_counter() - before < 1
     for key in range(100_000):
         waits.forget(key)
-    assert (waits._keyed, waits._exact, waits._patterns, waits._runs) == ({}, {}, {}, {})
+    assert (waits._exact, waits._patterns, waits._runs) == ({}, {}, {})
 
 
 async def test_what_is_not_delivered_yet_is_not_counted_as_seen():
     waits, _ = made()
     live: Any = SimpleNamespace(key=5, moved=lambda: None)
-    wanted: Any = SimpleNamespace(type="t", key=None, source=None, accept=lambda _event: True)
+    wanted = Wanted(type="t", accept=lambda _event: True)
     waits.begin(live, "w", wanted)
-    assert waits.left(5, asleep=True) == (EventWait("t", None, None, 1_000),)
+    assert waits.left(5, asleep=True) == (EventWait("t", None, None, 1_000, "w"),)
     first, second = (Event(key=k, id="e", type="t", source="", subject=None, time=0, data=None) for k in (900, 950))
     waits.coming([first, second])
     waits.arrived(second)
@@ -100,7 +109,7 @@ async def test_what_is_not_delivered_yet_is_not_counted_as_seen():
 async def test_who_is_paused_is_not_woken():
     waits, around = made()
     live: Any = SimpleNamespace(key=5, moved=lambda: None)
-    wanted: Any = SimpleNamespace(type="t", key=None, source=None, accept=lambda _event: True)
+    wanted = Wanted(type="t", accept=lambda _event: True)
     waits.begin(live, "w", wanted)
     assert waits.left(5, asleep=False) == ()
     waits.arrived(event("t"))

@@ -7,6 +7,7 @@ that also knows the paths it reads. Compiling happens once, when a flow is loade
 from reactor.language.expressions.access import reactor_callable
 from reactor.language.expressions.build import compile_condition, compile_expression, compile_value, is_template
 from reactor.language.expressions.compiled import Compiled, Constant, Expression, ListOf, MapOf
+from reactor.language.expressions.correlate import correlations
 from reactor.language.expressions.limits import LIMITS, ExpressionSyntaxError, Limits
 from reactor.language.expressions.missing import MARK, Unknown
 from reactor.language.expressions.references import Reference
@@ -29,6 +30,7 @@ __all__ = [
     "compile_condition",
     "compile_expression",
     "compile_value",
+    "correlations",
     "is_template",
     "reactor_callable",
     "to_json_value",

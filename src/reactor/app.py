@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from reactor.engine.engine import Engine, Parts
 from reactor.engine.folder import Folder
@@ -167,7 +168,7 @@ class App:
             host=settings.host,
             port=settings.port,
             ingest_open=settings.ingest_open,
-            hosts=settings.hosts,
+            hosts=_hosts(settings),
             body_limit=settings.max_body + _ENVELOPE,
         )
         doors = Doors(validate=self.compiler.problems, problems=lambda: self.problems)
@@ -205,6 +206,12 @@ class App:
             lines.append(f"  problem    … and {len(errors) - _MOST_PROBLEMS} more; `reactor validate` lists them")
         lines += [f"  problem    {text}" for text in self.broken]
         return lines
+
+
+def _hosts(settings: Settings) -> tuple[str, ...]:
+    """The names under which this server may be addressed: also the one that its own links use."""
+    public = urlsplit(settings.public_url).hostname if settings.public_url else None
+    return settings.hosts if public is None else (*settings.hosts, public)
 
 
 _MOST_PROBLEMS = 10

@@ -363,3 +363,17 @@ async def test_a_call_of_a_version(rig: Any) -> None:
     run = await it.end(await it.send("other"))
     assert run.error is not None
     assert (run.error.kind, "no version 9" in run.error.message) == ("call", True)
+
+
+async def test_a_secret_output_is_not_looked_up(rig: Any) -> None:
+    """What is looked up stands in the run's record."""
+    secret = do("d", secret_output=True)
+    condition = ex("received.data.key == steps.d.output.key and received.data.n == event.data")
+    it = await rig(flow("a", secret, wait_for(accept=condition)))
+    receipt = await it.send(data=5)
+    run = await it.asleep(receipt)
+    assert run.waits[0].match == (("data", "n"), 5)
+    [loaded] = await it.engine.store.load([run.key])
+    key = it.engine.executor.seals.unseal(next(e.value for e in loaded.journal if e.key == "d"))["key"]
+    await it.send("paid", {"key": key, "n": 5})
+    await it.end(receipt)

@@ -302,6 +302,8 @@ class Waits:
             self.keep()
         except StoreError as error:
             _log.error("cannot look for runs that wait for events: %s", error)
+        finally:
+            self.restored.set()
 
     def keep(self) -> None:
         """Now and then, while runs wait out of memory: keep how far all have been told, so that the next start need not

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 COMPLETED = StepStatus.COMPLETED.value
 TIMEOUT = "timeout"
 """Status of `PATH#event` when none came in time."""
+_LONGEST = 512
+"""Characters of a text by which an event is looked up."""
+_OPEN = frozenset({"event", "inputs", "run", "flow", "env"})
+"""Names that hold no secret outputs: what is looked up stands in the run's record."""
 
 
 def _done(it: Interpreter, path: str, value: Any, started: Instant) -> Entry:
@@ -134,11 +138,13 @@ def _match(it: Interpreter, step: WaitForStep, frame: Frame) -> tuple[tuple[str,
     if step.accept is None or it.flow.legacy:
         return None
     for place_, expr in correlations(step.accept.source, "received"):
+        if it.secrets.hidden and not expr.names <= _OPEN:
+            continue
         try:
             value = expr.evaluate(frame.scope)
         except StepError:
             continue
-        if value is None or isinstance(value, (str, int)):
+        if value is None or isinstance(value, int) or (isinstance(value, str) and len(value) <= _LONGEST):
             return place_, value
     return None
 

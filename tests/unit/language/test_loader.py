@@ -374,7 +374,7 @@ def test_problems_of_triggers(told, text, found):
     assert told(TOP + text) == found
 
 
-@pytest.mark.parametrize("kind", ["kafka", "nats", "redis", "mqtt", "database", "cdc", "email", "run"])
+@pytest.mark.parametrize("kind", ["kafka", "nats", "redis", "mqtt", "database", "cdc", "email"])
 def test_triggers_that_do_not_run_yet(told, kind):
     assert told(f"{TOP}on: {{{kind}: {{a: 1}}}}\n") == ["3:6 not-yet"]
 

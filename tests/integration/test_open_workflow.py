@@ -301,3 +301,27 @@ do:
         ended = await reactor.finished(run_id)
     assert ended["status"] == "completed", ended["error"]
     assert ended["output"] == {"many": [10, 20, 30], "pair": [7, 7]}
+
+
+async def test_all_of_several_events_start_a_workflow():
+    text = """
+schedule:
+  on:
+    all:
+      - {with: {type: temperature, source: sensor, data: '${ .v > 0 }'}, correlate: {room: {from: .data.room}}}
+      - {with: {type: humidity}, correlate: {room: {from: .data.room}}}
+do: [{a: {set: {got: '${ $workflow.input | map(.v) }'}}}]
+"""
+    async with running_reactor(documents(a=text)) as reactor:
+        await reactor.armed()
+        await reactor.send("temperature", {"v": 1, "room": "a"}, source="elsewhere")
+        await reactor.send("temperature", {"v": 0, "room": "a"}, source="sensor")
+        await reactor.send("humidity", {"v": 2, "room": "a"})
+        await reactor.send("temperature", {"v": 3, "room": "b"}, source="sensor")
+        await reactor.send("temperature", {"v": 4, "room": "a"}, source="sensor")
+        runs: list[Any] = []
+        while not runs:
+            await asyncio.sleep(0.01)
+            runs = (await reactor.get("/runs", flow="a"))["items"]
+        ended = await reactor.finished(runs[0]["id"])
+    assert ended["output"] == {"got": [2, 4]}

@@ -17,7 +17,10 @@ NOT_SUPPORTED = [
     ("do: [{a: {listen: {to: {any: []}, read: raw}}}]", "`read: raw` is not supported"),
     ("do: [{a: {listen: {to: {any: [], until: {all: []}}}}}]", "`until: {all: …}` is not supported"),
     ("use: {extensions: [], catalogs: {}}\ndo: [{a: {set: {n: 1}}}]", "`use.extensions` is not supported"),
-    ("schedule: {on: {all: []}}\ndo: [{a: {set: {n: 1}}}]", "`schedule.on.all` is not supported"),
+    (
+        "schedule: {on: {any: [], until: .x}}\ndo: [{a: {set: {n: 1}}}]",
+        "`schedule.on.until` is not supported",
+    ),
     ("evaluate: {language: js}\ndo: [{a: {set: {n: 1}}}]", "the expression language `js` is not supported"),
     ("evaluate: {mode: loose}\ndo: [{a: {set: {n: 1}}}]", "the mode `loose` is not supported"),
     (
@@ -70,6 +73,10 @@ WRONG = [
         "the function `f` calls itself and would never end",
     ),
     ("use: {functions: {unused: {wait: soon}}}\ndo: [{a: {set: {n: 1}}}]", "`wait`: 'soon' is not a duration"),
+    (
+        "schedule: {on: {all: [{with: {type: a}, correlate: {x: {from: .data}}}, {with: {type: b}}]}}\ndo: [{a: {wait: PT1S}}]",
+        "each event has the same names under `correlate`",
+    ),
     ("do: [{a: {set: just text}}]", "`set` is a map, or one `${ … }`"),
 ]
 

@@ -6,7 +6,7 @@ from reactor.language.dialects.openworkflow.problems import BASE, problem_of
 from reactor.model.errors import ErrorInfo
 from reactor.model.journal import Outcome
 from reactor.runtime import dryrun
-from reactor.runtime.virtual import VirtualClock
+from reactor.runtime.virtual import START, VirtualClock
 from tests.unit.language.openworkflow.kit import CATALOG, event, flow_of, play, read
 
 # --- data flow ---------------------------------------------------------------------------------------------------
@@ -38,6 +38,14 @@ output: {as: {result: '${ . }', kept: '${ $context.seen }'}}
     assert result["context"] == {"seen": "Hello Ann", "before": {}}
     assert result["workflow"] == {"name": "Ann"}
     assert (result["runtime"], result["version"]) == ("reactor", "0.1.0")
+
+
+async def test_when_the_workflow_and_its_tasks_began():
+    played = await play(
+        "do: [{w: {wait: PT2S}}, {a: {set: {at: '${ $task.startedAt.epoch.milliseconds }',"
+        " iso: '${ $task.startedAt.iso8601 }', whole: '${ $workflow.startedAt.epoch.seconds }'}}}]"
+    )
+    assert played.output == {"at": START + 2_000, "iso": "2026-01-01T00:00:02.000Z", "whole": None}
 
 
 async def test_a_skipped_task_hands_its_input_on_and_its_directive_does_not_count():

@@ -9,7 +9,7 @@ import msgspec
 
 import reactor
 from reactor.language.dialects.openworkflow import schedule
-from reactor.language.dialects.openworkflow.expr import Computed, Env, Part, secrets_of
+from reactor.language.dialects.openworkflow.expr import Computed, Env, Part, moment, secrets_of
 from reactor.language.dialects.openworkflow.flowing import CONTEXT, END, output_of
 from reactor.language.dialects.openworkflow.jq import Scope, Thunk
 from reactor.language.dialects.openworkflow.parts import Place, Tasks, data_step
@@ -168,7 +168,7 @@ def _env(root: MapNode, raw: Thunk, reading: Reading) -> Env:
             "id": run.get("id"),
             "definition": definition,
             "input": raw(scope),
-            "startedAt": _moment(run.get("started_at")),
+            "startedAt": _began(run.get("started_at")),
         }
 
     variables: dict[str, Thunk] = {
@@ -180,11 +180,10 @@ def _env(root: MapNode, raw: Thunk, reading: Reading) -> Env:
     return Env(dot=raw, variables=variables)
 
 
-def _moment(text: Any) -> dict[str, Any]:
+def _began(text: Any) -> dict[str, Any]:
     if not isinstance(text, str) or not text:
         return {"iso8601": None, "epoch": {"seconds": None, "milliseconds": None}}
-    millis = from_iso(text)
-    return {"iso8601": text, "epoch": {"seconds": millis // 1000, "milliseconds": millis}}
+    return moment(from_iso(text))
 
 
 def _input(compiler: TaskCompiler, node: Node | None, raw: Thunk, env: Env) -> tuple[tuple[Step, ...], Thunk]:

@@ -12,6 +12,7 @@ from reactor.language.expressions.limits import OverLimit, Refusal
 from reactor.language.expressions.missing import NeedsUnknown, Unknown, unknown_of
 from reactor.language.expressions.references import Path, Reference
 from reactor.language.expressions.values import to_json_value
+from reactor.model.clock import Instant, to_iso
 from reactor.model.errors import PermanentError, ReactorError
 
 # Nearly everything may hang on a variable of the run, so what loops go over is written down.
@@ -128,6 +129,16 @@ def assigning(name: str, make: Thunk, source: str) -> Computed:
             return {name: unknown_of(source)}
 
     return Computed(values, source)
+
+
+def moment(instant: Instant) -> dict[str, Any]:
+    """A time as the specification describes one."""
+    return {"iso8601": to_iso(instant), "epoch": {"seconds": instant // 1000, "milliseconds": instant}}
+
+
+def started(task: Thunk) -> Thunk:
+    """`$task` with `startedAt`: the time is drawn when it is asked for, and recorded."""
+    return lambda scope: {**task(scope), "startedAt": moment(round(scope["now"]().timestamp() * 1000))}
 
 
 def secret_value(text: str) -> Any:

@@ -153,6 +153,8 @@ class Reading:
         if named:
             self._known_secrets(named, what, node)
             env = env.plus(secrets=expr.secrets_of(tuple(sorted(named & set(self.secrets)))))
+        if "startedAt" in text and "task" in env.variables:
+            env = env.plus(task=expr.started(env.variables["task"]))
         try:
             part = expr.expression(text, env)
         except ExpressionSyntaxError as error:

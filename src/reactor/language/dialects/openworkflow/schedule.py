@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from reactor.language.dialects.openworkflow import filters
 from reactor.language.dialects.openworkflow.expr import Computed, Env
 from reactor.language.dialects.openworkflow.filters import EVENT, Wanted
@@ -12,8 +14,10 @@ from reactor.language.dialects.openworkflow.reading import Reading
 from reactor.language.source import Mapping as MapNode
 from reactor.language.source import Node
 from reactor.model import durations
-from reactor.model.flow import TriggerSpec
+from reactor.model.flow import Expr, TriggerSpec
 
+_WINDOW = "366d"
+"""How long events of a pattern may lie apart: the longest that there is."""
 _KEYS = ("every", "cron", "after", "on", "read")
 
 
@@ -45,8 +49,6 @@ def _clock(reading: Reading, config: dict[str, Any], node: Node | None) -> list[
     if trigger is None or node is None:
         reading.report("unknown-trigger", "there is no trigger `schedule` here; is its plugin installed?", node or 0)
         return []
-    import msgspec  # noqa: PLC0415 - beside its only use
-
     for problem in trigger.check(msgspec.convert(config, trigger.config)):
         reading.report("trigger", f"schedule: {problem}", node)
     return [{"kind": "schedule", "config": config}]
@@ -55,9 +57,7 @@ def _clock(reading: Reading, config: dict[str, Any], node: Node | None) -> list[
 def _events(reading: Reading, node: Node) -> list[dict[str, Any]]:
     given = reading.map(node, "schedule.on", ("one", "any", "all", "until"))
     if "all" in given:
-        instead = "start with `one` and `listen` for the others in the workflow"
-        reading.refuse("`schedule.on.all`", instead, given.keys["all"])
-        return []
+        return _all(reading, given.entries["all"])
     if "until" in given:
         instead = "start with `any` and `listen … until` in the workflow"
         reading.refuse("`schedule.on.until`", instead, given.keys["until"])
@@ -70,6 +70,46 @@ def _events(reading: Reading, node: Node) -> list[dict[str, Any]]:
     if way == "any" and not nodes:
         found.append({"kind": "event", "config": {"event": "**"}})
     return found
+
+
+def _all(reading: Reading, node: Node) -> list[dict[str, Any]]:
+    """All of several events, in any order: a pattern."""
+    items = reading.items(node, "schedule.on.all")
+    if len(items) == 1:
+        return [spec for item in items if (spec := _event(reading, item, "schedule.on.all")) is not None]
+    found = [filters.filter_of(reading, _NOWHERE, item, "schedule.on.all") for item in items]
+    wanted = [one for one in found if one is not None]
+    trigger = reading.catalog.triggers.get("pattern")
+    if trigger is None or len(wanted) < len(items):
+        return []
+    shown = [msgspec.json.encode(item.plain).decode() for item in items]
+    parts = [{"event": one.type or "**", "if": text} for one, text in zip(wanted, shown, strict=True)]
+    exprs: dict[str, Expr] = {
+        f"all.{at}.if": Computed(_asking(one), text) for at, (one, text) in enumerate(zip(wanted, shown, strict=True))
+    }
+    config: dict[str, Any] = {"within": _WINDOW, "all": parts}
+    free = [frozenset(name for name, (_, expected) in one.correlate.items() if expected is None) for one in wanted]
+    if any(free):
+        if len(set(free)) > 1:
+            reading.report("correlate", "`schedule.on.all`: each event has the same names under `correlate`", node)
+        config["by"] = ", ".join(sorted(free[0]))
+        exprs["by"] = Computed(_correlated(wanted, sorted(free[0])), "; ".join(shown))
+    for problem in trigger.check(msgspec.convert(config, trigger.config)):
+        reading.report("trigger", f"schedule.on.all: {problem}", node)
+    return [{"kind": "pattern", "config": config, "exprs": exprs}]
+
+
+def _correlated(wanted: list[Wanted], names: list[str]) -> Thunk:
+    """What the events of one start have in common; null for events that none of the filters takes."""
+
+    def by(scope: Scope) -> list[Any] | None:
+        for one in wanted:
+            if one.takes(scope, scope["event"]):
+                values = one.values(scope, scope["event"])
+                return [values.get(name) for name in names]
+        return None
+
+    return by
 
 
 def _event(reading: Reading, node: Node, what: str) -> dict[str, Any] | None:
@@ -103,13 +143,13 @@ def raw_input(node: Node | None) -> Thunk:
         inputs, event = scope.get("inputs"), scope.get("event")
         if inputs or not isinstance(event, dict):
             return inputs or {}
-        metadata = event.get("metadata")
+        metadata, data = event.get("metadata"), event.get("data")
         by_hand = isinstance(metadata, dict) and metadata.get("by") == "hand"
         if on and not by_hand and (not clock or event.get("type") != "schedule"):
-            return [filters.read(event, how)]
+            matched = data.get("events") if event.get("type") == "pattern.matched" and isinstance(data, dict) else None
+            return [filters.read(one, how) for one in (matched if isinstance(matched, list) else [event])]
         if clock and not by_hand:
             return {}
-        data = event.get("data")
         return {} if data is None else data
 
     return raw

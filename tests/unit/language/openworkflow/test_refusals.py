@@ -74,7 +74,7 @@ WRONG = [
     ),
     ("use: {functions: {unused: {wait: soon}}}\ndo: [{a: {set: {n: 1}}}]", "`wait`: 'soon' is not a duration"),
     (
-        "schedule: {on: {all: [{with: {type: a}, correlate: {x: {from: .data}}}, {with: {type: b}}]}}\ndo: [{a: {wait: PT1S}}]",
+        "schedule: {on: {all: [{with: {type: a}, correlate: {x: {from: .x}}}, {with: {type: b}}]}}\ndo: [{a: {wait: P1D}}]",
         "each event has the same names under `correlate`",
     ),
     ("do: [{a: {set: just text}}]", "`set` is a map, or one `${ … }`"),

@@ -74,7 +74,7 @@ WRONG = [
     ),
     ("use: {functions: {unused: {wait: soon}}}\ndo: [{a: {set: {n: 1}}}]", "`wait`: 'soon' is not a duration"),
     (
-        "schedule: {on: {all: [{with: {type: a}, correlate: {x: {from: .x}}}, {with: {type: b}}]}}\ndo: [{a: {wait: P1D}}]",
+        "do: [{a: {wait: P1D}}]\nschedule: {on: {all: [{with: {id: a}, correlate: {x: {from: .x}}}, {with: {id: b}}]}}",
         "each event has the same names under `correlate`",
     ),
     ("do: [{a: {set: just text}}]", "`set` is a map, or one `${ … }`"),

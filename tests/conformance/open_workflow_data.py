@@ -8,12 +8,13 @@ import pytest
 _BESIDE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "open-workflow"
 _WANTED = (
     "the Open Workflow Specification's ctk/ and examples/ are not here: clone "
-    "github.com/open-workflow-specification/specification and set REACTOR_OPEN_WORKFLOW to its folder"
+    "github.com/open-workflow-specification/specification and set OPEN_WORKFLOW_SPEC to its folder"
 )
 
 
 def folder() -> Path | None:
-    given = os.environ.get("REACTOR_OPEN_WORKFLOW")
+    # Without the prefix of settings: an unknown REACTOR_… is refused by every Reactor that a test starts.
+    given = os.environ.get("OPEN_WORKFLOW_SPEC")
     found = Path(given) if given else _BESIDE
     return found if (found / "ctk").is_dir() else None
 

@@ -40,12 +40,12 @@ def test_it_loads_or_is_refused_by_name(path):
 
 
 def test_the_table_in_the_docs_is_so():
-    """`REACTOR_UPDATE_DOCS=1` writes it anew."""
+    """`UPDATE_DOCS=1` writes it anew."""
     text = DOCS.read_text("utf-8")
     wanted = MARK.sub(lambda match: match[1] + table() + match[2], text)
-    if os.environ.get("REACTOR_UPDATE_DOCS") == "1":
+    if os.environ.get("UPDATE_DOCS") == "1":
         DOCS.write_text(wanted, "utf-8")
-    assert wanted == text or os.environ.get("REACTOR_UPDATE_DOCS") == "1", wanted
+    assert wanted == text or os.environ.get("UPDATE_DOCS") == "1", wanted
 
 
 def test_most_of_them_load():

@@ -93,6 +93,7 @@ class _Fork:
         for _, branch, known in sorted(found, key=lambda one: one[0]):
             self._ended[branch.name] = known
             restoring.collect(self._it, branch.steps, known.key + ".", self._frames[branch.name])
+            self._share(branch.name)
 
     async def _decided(self, known: Entry | None) -> Decision:
         decision = self._as_recorded(known) if known is not None else self._decide()
@@ -133,6 +134,12 @@ class _Fork:
             entry = Entry(key, it.durable.now(), FAILED, failure.output, failure.error)
         it.durable.record(entry)
         self._ended[branch.name] = entry
+        self._share(branch.name)
+
+    def _share(self, name: str) -> None:
+        """In flows of the older engine every step is known everywhere by its name."""
+        if self._it.flow.legacy:
+            self._frame.steps.update(self._frames[name].steps)
 
     # --- the join ------------------------------------------------------------------------------------------------
 

@@ -68,7 +68,7 @@ def restore_run(it: Interpreter) -> None:
 def inside(it: Interpreter, step: Step, path: str, frame: Frame) -> None:
     """A step that the journal has an outcome of: names inside it that are known outside, and what is to be undone."""
     kind = type(step)
-    if kind is BlockStep or kind is SwitchStep or it.undoes:
+    if kind is BlockStep or kind is SwitchStep or it.undoes or (kind is ParallelStep and it.flow.legacy):
         for prefix, steps, inner in _lists(it, step, path, frame):
             collect(it, steps, prefix, inner)
 
@@ -97,9 +97,12 @@ def _lists(it: Interpreter, step: Step, path: str, frame: Frame) -> Lists:
         chosen = it.durable.recall(path + "#case")
         if chosen is not None and 0 <= int(chosen.value) < len(step.cases):
             yield f"{path}.cases[{chosen.value}].", step.cases[int(chosen.value)].steps, frame
+    elif isinstance(step, ParallelStep) and it.flow.legacy:
+        for branch in step.branches:
+            yield f"{path}.branches.{branch.name}.", branch.steps, frame
     if not it.undoes:
         return
-    if isinstance(step, ParallelStep):
+    if isinstance(step, ParallelStep) and not it.flow.legacy:
         for branch in step.branches:
             key = f"{path}.branches.{branch.name}"
             known = it.durable.recall(key)

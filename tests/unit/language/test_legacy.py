@@ -139,3 +139,19 @@ def test_a_bare_number_is_seconds_and_no_warning(read):
 
 def test_unknown_keys_are_refused_here_too(told):
     assert told("name: x\nauthor: me\nworkflow: [{action: log.info}]\n") == ["2:1 unknown-key"]
+
+
+async def test_steps_of_branches_are_known_by_name_afterwards(read):
+    from reactor.runtime.virtual import VirtualRuntime
+    from reactor.testing.runtime_suite import suite_catalog
+
+    loaded = read("""
+name: checks
+workflow:
+  - {name: both, parallel: true, steps: [{name: a, set: {x: 1}}, {name: b, set: {y: "{{ 1 + 1 }}"}}]}
+  - {name: after, set: {sum: "{{ .variables.a.x }}{{ .variables.b.y }}"}}
+""")
+    assert [p for p in loaded.problems if p.severity == "error"] == []
+    assert not [p for p in loaded.problems if p.rule == "unknown-step"]
+    end = await VirtualRuntime(actions=suite_catalog([]).actions).play(loaded.flow)
+    assert end.output == {"sum": "12"}

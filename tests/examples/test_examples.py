@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from urllib.parse import unquote
 
 import pytest
 
@@ -161,6 +162,67 @@ def test_an_order_is_charged_through_a_bank_that_stumbles(shop):
     charges = [headers for path, headers in bank.seen if path == "/demo/bank/charges"]
     assert len(charges) == 3
     assert len({headers["idempotency-key"] for headers in charges}) == 1
+
+
+def test_a_trip_is_booked_as_a_whole_or_not_at_all(shop):
+    shop.start()
+    done = shop.run(shop.send("trip.wanted", {"id": "1", "to": "Oslo", "amount": 900, "car": True}))
+    assert (done["status"], done["output"]) == ("completed", {"trip": "1", "charge": "ch_trip-1"})
+    assert sorted(path.name for path in shop.files.glob("trips/*")) == ["1-car.txt", "1-flight.txt", "1-hotel.txt"]
+    failed = shop.run(shop.send("trip.wanted", {"id": "2", "to": "Oslo", "amount": 9000}))
+    assert (failed["status"], failed["error"]["kind"]) == ("failed", "http.402")
+    steps = {step["path"]: step["status"] for step in failed["steps"]}
+    assert steps["book.branches.flight.flight.undo"] == steps["book.branches.hotel.hotel.undo"] == "completed"
+    assert "book.branches.car.car.undo" not in steps, "what was skipped is not undone"
+    assert not [*shop.files.glob("trips/2-*")]
+    assert shop.events("trip.refused")[0]["trip"] == "2"
+
+
+def test_an_expense_waits_for_people_over_a_crash(shop):
+    shop.start()
+    small = shop.run(shop.send("expense.claimed", {"id": "e1", "who": "ann", "amount": 20, "for": "pens"}))
+    assert small["output"] == {"state": "approved"}
+    asked = shop.send("expense.claimed", {"id": "e2", "who": "<b>ann</b>", "amount": 800, "for": "a chair"})
+    letter = "outbox/approval-e2-lead@example.org.txt"
+    shop.until(lambda: (shop.files / letter).exists() and "token=" in shop.text(letter), "the lead is told")
+    shop.stop(signal.SIGKILL)
+    shop.start()
+    link = shop.text(letter).splitlines()[1].split("://")[1].partition("/")[2]
+    page = shop.http.get("/" + link)
+    assert "&lt;b&gt;ann&lt;/b&gt; wants 800 back" in page.text
+    fields = dict(pair.split("=", 1) for pair in link.partition("?")[2].split("&"))
+    address = "/" + link.partition("?")[0]
+    form = {name: unquote(value) for name, value in fields.items()} | {"decision": "approve", "field.reason": "fine"}
+    assert shop.http.post(address, data=form).status_code == 200
+    run = shop.run(asked)
+    assert (run["status"], run["output"]) == ("completed", {"state": "approved"})
+    assert shop.http.post(address, data=form).status_code in (409, 410), "a link works once"
+    assert "token=" not in json.dumps(run), "links are secrets"
+
+
+def test_a_thousand_files_are_worked_on_in_order(shop):
+    many = shop.files / "many"
+    many.mkdir(parents=True, exist_ok=True)
+    for number in range(1_000):
+        (many / f"{number:04}.txt").write_text(f"file {number}\n")
+    shop.start()
+    assert "1 run started" in shop.cli("flows", "run", "checksums")
+    (run,) = shop.runs("checksums")
+    assert (run["status"], run["output"]) == ("completed", {"files": 1_000})
+    lines = shop.text("outbox/checksums.txt").splitlines()
+    assert len(lines) == 1_000
+    assert lines[7] == f"{hashlib.sha256(b'file 7' + bytes([10])).hexdigest()}  0007.txt"
+
+
+def test_five_failed_logins_raise_one_alarm(shop):
+    shop.start()
+    for number in range(6):
+        shop.send("login", {"user": "ann", "ok": False, "ip": f"192.0.2.{number}"})
+    for _ in range(4):
+        shop.send("login", {"user": "bob", "ok": False, "ip": "192.0.2.9"})
+    assert shop.runs("brute-force")[0]["output"] == {"alarms": 1}
+    shop.until(lambda: "user ann: 5 failed logins" in shop.text("outbox/alerts.log"), "the alarm is written")
+    assert len(shop.runs("brute-force")) == 1
 
 
 def signed(shop, secret, event, data):

@@ -91,15 +91,7 @@ Lists = Iterator[tuple[str, tuple[Step, ...], Frame]]
 
 def _lists(it: Interpreter, step: Step, path: str, frame: Frame) -> Lists:
     """The lists inside a step that have been entered, with the frames they had."""
-    if isinstance(step, BlockStep):
-        yield path + ".", step.steps, frame
-    elif isinstance(step, SwitchStep):
-        chosen = it.durable.recall(path + "#case")
-        if chosen is not None and 0 <= int(chosen.value) < len(step.cases):
-            yield f"{path}.cases[{chosen.value}].", step.cases[int(chosen.value)].steps, frame
-    elif isinstance(step, ParallelStep) and it.flow.legacy:
-        for branch in step.branches:
-            yield f"{path}.branches.{branch.name}.", branch.steps, frame
+    yield from _known_by_name(it, step, path, frame)
     if not it.undoes:
         return
     if isinstance(step, ParallelStep) and not it.flow.legacy:
@@ -113,6 +105,19 @@ def _lists(it: Interpreter, step: Step, path: str, frame: Frame) -> Lists:
     elif isinstance(step, (WaitForStep, ApproveStep)) and isinstance(step.on_timeout, tuple):
         yield path + ".on_timeout.", step.on_timeout, frame.inner()
     yield from _handlers(it, step, path, frame)
+
+
+def _known_by_name(it: Interpreter, step: Step, path: str, frame: Frame) -> Lists:
+    """Those whose steps are known by name around the step."""
+    if isinstance(step, BlockStep):
+        yield path + ".", step.steps, frame
+    elif isinstance(step, SwitchStep):
+        chosen = it.durable.recall(path + "#case")
+        if chosen is not None and 0 <= int(chosen.value) < len(step.cases):
+            yield f"{path}.cases[{chosen.value}].", step.cases[int(chosen.value)].steps, frame
+    elif isinstance(step, ParallelStep) and it.flow.legacy:
+        for branch in step.branches:
+            yield f"{path}.branches.{branch.name}.", branch.steps, frame
 
 
 def _iterations(it: Interpreter, step: ForEachStep | LoopStep, path: str, frame: Frame) -> Lists:

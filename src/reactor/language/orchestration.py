@@ -161,9 +161,10 @@ def _of_steps(lists: Lists, node: Mapping, scope: Scope, where: str) -> tuple[Br
         steps = lists.made([one], scope.inside(names), f"{where}.branches.{one.name}")
         branches.append(Branch(name=one.name, steps=steps, line=reader.source.place(one.node.start)[0]))
         _check_sets(reader, first, one.name, taken)
-    for one in named if reader.legacy and scope.steps is not None else ():
+    if reader.legacy and scope.steps is not None:
         # In flows of the older engine every step is known everywhere by its name.
-        scope.steps.finish(one.name)
+        for one in named:
+            scope.steps.finish(one.name)
     return tuple(branches) if branches else None
 
 

@@ -21,6 +21,10 @@ CSV = "country,amount\nDE,10.50\nFR,7\nDE,2\n"
 NASTY = "Ann'; touch pwned; echo '\"$(touch pwned)`touch pwned`"
 
 
+def flow_files(folder):
+    return [path for path in (folder / "examples").rglob("*.yaml") if not path.name.endswith(".test.yaml")]
+
+
 def test_a_fresh_machine_is_green(shop):
     assert "no problems" in shop.cli("validate", "examples")
     shop.start()
@@ -28,7 +32,7 @@ def test_a_fresh_machine_is_green(shop):
     assert states.pop("deployment") == "disabled"
     assert set(states.values()) == {"armed"}
     assert shop.get("/problems") == []
-    assert len(shop.get("/flows")) == len([*(shop.folder / "examples").rglob("*.yaml")])
+    assert len(shop.get("/flows")) == len(flow_files(shop.folder))
     hello = shop.http.post("/hello", json={"name": "Ann"})
     assert (hello.status_code, hello.json()) == (200, {"hello": "Ann"})
     assert shop.http.get("/hello").json() == {"hello": "world"}
@@ -183,11 +187,11 @@ def test_an_expense_waits_for_people_over_a_crash(shop):
     small = shop.run(shop.send("expense.claimed", {"id": "e1", "who": "ann", "amount": 20, "for": "pens"}))
     assert small["output"] == {"state": "approved"}
     asked = shop.send("expense.claimed", {"id": "e2", "who": "<b>ann</b>", "amount": 800, "for": "a chair"})
-    letter = "outbox/approval-e2-lead@example.org.txt"
+    letter = "outbox/approval-e2.txt"
     shop.until(lambda: (shop.files / letter).exists() and "token=" in shop.text(letter), "the lead is told")
     shop.stop(signal.SIGKILL)
     shop.start()
-    link = shop.text(letter).splitlines()[1].split("://")[1].partition("/")[2]
+    link = shop.text(letter).splitlines()[0].split("://")[1].partition("/")[2]
     page = shop.http.get("/" + link)
     assert "&lt;b&gt;ann&lt;/b&gt; wants 800 back" in page.text
     fields = dict(pair.split("=", 1) for pair in link.partition("?")[2].split("&"))

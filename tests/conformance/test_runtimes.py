@@ -14,11 +14,13 @@ from reactor.engine.limits import Limits
 from reactor.language.inputs import check_inputs
 from reactor.model import ids
 from reactor.model.clock import SystemClock, SystemEntropy
+from reactor.model.errors import NotFoundError
 from reactor.model.event import EventDraft
 from reactor.model.flow import TriggerSpec
 from reactor.model.journal import Entry
+from reactor.runtime.people import DECIDED
 from reactor.runtime.replay import ReplayRuntime
-from reactor.runtime.virtual import VirtualRuntime
+from reactor.runtime.virtual import START, VirtualRuntime
 from reactor.stores.sqlite.store import SqliteStore
 from reactor.testing.runtime_suite import SCENARIOS, Scenario, differences, suite_catalog, suite_flow
 
@@ -28,6 +30,30 @@ every = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 def event_view(data: Any) -> dict[str, Any]:
     """The event as expressions see it."""
     return {"id": "e", "type": "suite", "source": "", "data": data, "payload": data, "metadata": {}}
+
+
+def inbox(scenario: Scenario) -> list[tuple[int, dict[str, Any]]]:
+    """What comes while it runs, as the virtual runtime takes it."""
+    blank = {"id": "", "source": "", "subject": None, "time": "", "data": None}
+    sent = [{**blank, **event, "id": f"sent-{number}"} for number, event in enumerate(scenario.sends)]
+    for path, by, decision in scenario.decides:
+        subject = f"run_test:{path}"
+        data = {"approval": subject, "decision": decision, "by": by, "form": None}
+        sent.append({**blank, "id": f"{subject}:{by}", "type": DECIDED, "subject": subject, "data": data})
+    return [(START + 10 * (number + 1), event) for number, event in enumerate(sent)]
+
+
+async def happen(scenario: Scenario, engine: Engine, run: str) -> None:
+    """What comes while it runs, on the engine."""
+    for event in scenario.sends:
+        await engine.intake.accept([EventDraft(**event)])
+    for path, by, decision in scenario.decides:
+        while True:
+            try:
+                await engine.approvals.decide(f"{run}:{path}", decision, by)
+                break
+            except NotFoundError:
+                await asyncio.sleep(0.01)
 
 
 def statuses(journal: list[Entry]) -> dict[str, str]:
@@ -40,7 +66,7 @@ async def virtually(scenario: Scenario) -> tuple[VirtualRuntime, list[str], Any,
     called: list[str] = []
     catalog = suite_catalog(called)
     flow = suite_flow(scenario, catalog)
-    runtime = VirtualRuntime(actions=catalog.actions)
+    runtime = VirtualRuntime(actions=catalog.actions, inbox=inbox(scenario))
     end = await runtime.play(flow, event=event_view(scenario.data))
     return runtime, called, end, flow
 
@@ -86,6 +112,7 @@ async def test_journal(scenario: Scenario, passivate_after: int, tmp_path: Path)
             action_settings={},
             env={},
             secret=lambda _name: None,
+            derive=lambda purpose: purpose.encode().ljust(32, b"-")[:32],
         )
     )
     await engine.open()
@@ -95,6 +122,7 @@ async def test_journal(scenario: Scenario, passivate_after: int, tmp_path: Path)
         [receipt] = await engine.intake.accept([EventDraft(type="suite", data=scenario.data)])
         key = ids.from_text("run", receipt.runs[0][0])
         assert key is not None
+        await asyncio.wait_for(happen(scenario, engine, receipt.runs[0][0]), 5)
         result = await engine.triggers.result(key, 5_000)
         assert result is not None
         [loaded] = await store.load([key])
@@ -107,5 +135,11 @@ async def test_journal(scenario: Scenario, passivate_after: int, tmp_path: Path)
             called=called,
             statuses=found,
         )
+        before = list(called)
+        replay = ReplayRuntime(loaded.journal, catalog.actions.get)
+        run = {"id": receipt.runs[0][0], "started_at": "", "version": flow.version}
+        event = None if loaded.event is None else loaded.event.view()
+        assert await replay.compare(flow, event=event, run=run) == []
+        assert called == before, "a replay does nothing"
     finally:
         await asyncio.wait_for(engine.stop(), 5)

@@ -76,7 +76,7 @@ class Executor(Memory):
         self.ids = ids_
         self.instance = instance
         self.action_settings = action_settings
-        self._env = env
+        self.env = env
         self._secret = secret
         self.ends = Ends()
         self.flow_control = FlowControl(self)
@@ -163,7 +163,7 @@ class Executor(Memory):
             },
             inputs=inputs.value if inputs is not None else live.inputs,
             hands=Hands(
-                env=self._env,
+                env=self.env,
                 state=self.states.of(flow.name),
                 secret=self._secret,
                 seal=self.seals.seal,
@@ -379,7 +379,7 @@ class Executor(Memory):
         """The connections that the run's version of its flow names."""
         key = (record.flow, record.version)
         if key not in self._connections:
-            self._connections[key] = connections.Connections(self.book.connections(*key), self._secret, self._env)
+            self._connections[key] = connections.Connections(self.book.connections(*key), self._secret, self.env)
         return self._connections[key]
 
     # --- stopping ------------------------------------------------------------------------------------------------

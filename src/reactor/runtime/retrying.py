@@ -160,11 +160,14 @@ async def _once(series: Series, frame: Frame) -> Any:
     if known is not None and known.status == timeouts.OVER:
         frame.dead = True
         return await timeouts.unwound(it.durable, it.kind(step, path, frame, series.started), path, what)
-    limit = series.limit()
-    work = it.kind(step, path, frame, series.started)
-    if limit is None:
-        return await work
-    until = int(known.value) if known else it.durable.now() + limit
-    if known is None:
+    if known is not None:
+        # Not asked again: taken up at the very instant, its time would be over before it is told that it was.
+        until = int(known.value)
+    else:
+        limit = series.limit()
+        if limit is None:
+            return await it.kind(step, path, frame, series.started)
+        until = it.durable.now() + limit
         it.durable.record(Entry(path + "#timeout", it.durable.now(), value=until))
+    work = it.kind(step, path, frame, series.started)
     return await timeouts.limited(it.durable, work, path, until, what)

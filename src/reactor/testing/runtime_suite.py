@@ -15,25 +15,14 @@ from reactor.model.errors import ErrorInfo, PermanentError, TransientError
 from reactor.model.flow import Flow
 from reactor.sdk.action import Action, ActionContext, Effect
 from reactor.sdk.manifest import Catalog, Connector
+from reactor.testing.runtime_scenarios import ORCHESTRATION, Scenario
 
 
-class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """One flow, its event, and its end."""
+class _Page(msgspec.Struct, forbid_unknown_fields=True):
+    """A page of a stream of numbers."""
 
-    name: str
-    steps: str
-    """YAML of the steps, indented by nothing."""
-    head: str = ""
-    """YAML of the flow beside `steps`."""
-    data: Any = None
-    status: str = "completed"
-    output: Any = None
-    error: str | None = None
-    """Kind of the run's error."""
-    called: tuple[str, ...] = ()
-    """Paths of the attempts of actions, in order."""
-    statuses: dict[str, str] = msgspec.field(default_factory=dict)
-    """Status of some steps."""
+    upto: int
+    cursor: int | None = None
 
 
 class _Params(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,7 +37,9 @@ class _Params(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def suite_catalog(called: list[str]) -> Catalog:
-    """Actions `suite.write`, `suite.read`, `suite.pure`, which note each attempt in `called`."""
+    """Actions `suite.write`, `suite.read`, `suite.pure`, and `suite.page` (two numbers a page), which note each attempt
+    in `called`.
+    """
 
     def made(ctx: ActionContext, params: _Params) -> Any:
         called.append(ctx.step)
@@ -60,7 +51,14 @@ def suite_catalog(called: list[str]) -> Catalog:
     async def later(ctx: ActionContext, params: _Params) -> Any:
         return made(ctx, params)
 
+    async def page(ctx: ActionContext, params: _Page) -> Any:
+        called.append(ctx.step)
+        first = params.cursor or 0
+        after = first + 2
+        return {"items": list(range(first, min(after, params.upto))), "cursor": after if after < params.upto else None}
+
     actions = (
+        Action(name="suite.page", handler=page, params=_Page, effect=Effect.READ),
         Action(name="suite.write", handler=later, params=_Params, effect=Effect.WRITE),
         Action(name="suite.read", handler=later, params=_Params, effect=Effect.READ),
         Action(name="suite.pure", handler=made, params=_Params, effect=Effect.PURE, is_async=False),
@@ -92,14 +90,15 @@ def differences(
     statuses: dict[str, str],
 ) -> list[str]:
     """What is not as the scenario tells."""
+    wanted = sorted(scenario.called) if scenario.any_order else list(scenario.called)
     found = {
         "status": (scenario.status, status),
         "output": (scenario.output, output),
         "error": (scenario.error, error.kind if error else None),
-        "called": (list(scenario.called), called),
+        "called": (wanted, sorted(called) if scenario.any_order else called),
         "statuses": (scenario.statuses, {path: statuses.get(path, "nothing") for path in scenario.statuses}),
     }
-    return [f"{what}: expected {wanted!r}, got {got!r}" for what, (wanted, got) in found.items() if wanted != got]
+    return [f"{what}: expected {expected!r}, got {got!r}" for what, (expected, got) in found.items() if expected != got]
 
 
 SCENARIOS = (
@@ -340,4 +339,5 @@ on_failure:
         status="failed",
         error="input",
     ),
+    *ORCHESTRATION,
 )

@@ -22,7 +22,8 @@ from reactor.runtime.people import DECIDED
 from reactor.runtime.replay import ReplayRuntime
 from reactor.runtime.virtual import START, VirtualRuntime
 from reactor.stores.sqlite.store import SqliteStore
-from reactor.testing.runtime_suite import SCENARIOS, Scenario, differences, suite_catalog, suite_flow
+from reactor.testing.runtime_scenarios import Scenario
+from reactor.testing.runtime_suite import SCENARIOS, differences, suite_catalog, suite_flow
 
 every = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 

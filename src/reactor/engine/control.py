@@ -35,7 +35,7 @@ class Control:
         self._executor = executor
         self._history = history
 
-    async def _load(self, key: int) -> Loaded:
+    async def load(self, key: int) -> Loaded:
         """The run as stored, with everything it has recorded in memory so far.
 
         Raises:
@@ -62,22 +62,22 @@ class Control:
                 live.cancel(reason)
                 await self._executor.committer.barrier(live)
             else:
-                async with self._out_of_the_gates(key):
-                    loaded = await self._load(key)
+                async with self.out_of_the_gates(key):
+                    loaded = await self.load(key)
                     run = loaded.run
                     self._unfinished(run)
                     run.status, run.wake_at = RunStatus.RUNNING, None
                     # Said once: a second word would stop the clean-up that the first has begun.
                     asked = "#cancel" in index(loaded.journal)
                     word = Entry("#cancel", self._executor.clock.now(), value=reason)
-                    await self._write(run, [] if asked else [word])
+                    await self.write(run, [] if asked else [word])
                 self._executor.wake([key])
         for child in await self._executor.store.children(key):
             if not child.status.finished and not child.detached:
                 await self.cancel(child.key, f"its parent was cancelled: {reason}")
 
     @asynccontextmanager
-    async def _out_of_the_gates(self, key: int) -> AsyncIterator[None]:
+    async def out_of_the_gates(self, key: int) -> AsyncIterator[None]:
         """A run that waits for its turn waits no more; it does again if the command fails."""
         inside = self._executor.flow_control.inside(key)
         self._executor.flow_control.withdraw(key)
@@ -115,13 +115,13 @@ class Control:
                 live.ask_pause()
                 await self._executor.committer.barrier(live)
                 return
-            async with self._out_of_the_gates(key):
-                run = (await self._load(key)).run
+            async with self.out_of_the_gates(key):
+                run = (await self.load(key)).run
                 self._unfinished(run)
                 if run.status is RunStatus.PAUSED:
                     raise ConflictError(f"run {ids.to_text('run', key)} is paused already")
                 run.status, run.waiting_for = RunStatus.PAUSED, "paused by hand"
-                await self._write(run, [])
+                await self.write(run, [])
 
     async def resume(self, key: int) -> None:
         """Let a paused run go on; a step that had failed for good starts a new series of attempts.
@@ -134,14 +134,14 @@ class Control:
                 live.go_on()
                 await self._executor.committer.barrier(live)
                 return
-            loaded = await self._load(key)
+            loaded = await self.load(key)
             run = loaded.run
             if run.status is not RunStatus.PAUSED:
                 raise ConflictError(f"run {ids.to_text('run', key)} is {run.status}, not paused")
             now, entries = self._executor.clock.now(), index(loaded.journal).values()
             paused = [e.key for e in entries if e.key.endswith("#pause") and e.status == "paused"]
             run.status, run.waiting_for = RunStatus.PENDING, ""
-            await self._write(run, [Entry(key_, now, "resumed") for key_ in paused])
+            await self.write(run, [Entry(key_, now, "resumed") for key_ in paused])
             self._executor.wake([key])
 
     async def retry(self, key: int) -> None:
@@ -151,7 +151,7 @@ class Control:
             NotFoundError, ConflictError: there is none, or it did not fail.
         """
         async with self._executor.aside(key):
-            loaded = await self._load(key)
+            loaded = await self.load(key)
             run = loaded.run
             if run.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
                 raise ConflictError(
@@ -160,24 +160,30 @@ class Control:
             now = self._executor.clock.now()
             forgotten = [Entry(path, now, RESET, exact) for path, exact in resets(index(loaded.journal))]
             run.status, run.finished_at, run.error, run.wake_at = RunStatus.PENDING, None, None, None
-            await self._write(run, [*forgotten, Entry(RETRIED, now)])
+            await self.write(run, [*forgotten, Entry(RETRIED, now)])
             self._executor.wake([key])
 
-    async def fork(self, key: int, step: str | None = None, *, data: JSON = msgspec.UNSET, latest: bool = True) -> str:
+    async def fork(
+        self,
+        key: int,
+        step: str | None = None,
+        *,
+        data: JSON = msgspec.UNSET,
+        latest: bool = True,
+        version: int | None = None,
+    ) -> str:
         """A new run like this one, from a step on (None: from the beginning): what came before the step is taken
-        over. The event's data may be replaced when it starts from the beginning. Returns the new run's id.
+        over. The event's data may be replaced when it starts from the beginning. With this version; else with the
+        current one or the run's own. Returns the new run's id.
 
         Raises:
-            NotFoundError: there is no such run or step. InvalidError: new data with a step in the middle.
+            NotFoundError: there is no such run, step or version. InvalidError: new data with a step in the middle.
         """
         executor = self._executor
-        loaded = await self._load(key)
-        await executor.book.prefetch([(loaded.run.flow, loaded.run.version)])
-        flow = self._version(loaded.run, latest=latest)
-        kept = loaded.journal if step is None else before(loaded.journal, step)
-        if step is None:
-            kept = [entry for entry in loaded.journal if entry.key == "#inputs" or entry.key.startswith(BATCH)]
-        elif data is not msgspec.UNSET:
+        loaded = await self.load(key)
+        flow = await self.version_of(loaded.run, latest=latest, version=version)
+        kept = self.kept(loaded, step)
+        if step is not None and data is not msgspec.UNSET:
             raise InvalidError("new data can be given only when the run starts from its beginning")
         event, accepted = loaded.event, []
         inputs = next((entry.value for entry in kept if entry.key == "#inputs"), None)
@@ -197,12 +203,31 @@ class Control:
         executor.begin(record, event, flow, kept)
         return ids.to_text("run", record.key)
 
-    def _version(self, run: Run, *, latest: bool) -> Flow:
+    @staticmethod
+    def kept(loaded: Loaded, step: str | None) -> list[Entry]:
+        """What a fork takes over.
+
+        Raises:
+            NotFoundError: the run never came to that step.
+        """
+        if step is not None:
+            return before(loaded.journal, step)
+        return [entry for entry in loaded.journal if entry.key == "#inputs" or entry.key.startswith(BATCH)]
+
+    async def version_of(self, run: Run, *, latest: bool, version: int | None = None) -> Flow:
+        """A version of a run's flow: this one; else the current one, or the run's own.
+
+        Raises:
+            NotFoundError: there is none, or it cannot be loaded any more.
+        """
         book = self._executor.book
-        flow = book.current.get(run.flow) if latest else None
-        flow = flow or book.version(run.flow, run.version)
+        flow = book.current.get(run.flow) if latest and version is None else None
+        number = run.version if version is None else version
         if flow is None:
-            raise NotFoundError(f"flow {run.flow!r} version {run.version} cannot be loaded any more")
+            await book.prefetch([(run.flow, number)])
+            flow = book.version(run.flow, number)
+        if flow is None:
+            raise NotFoundError(f"flow {run.flow!r} version {number} is not there, or cannot be loaded any more")
         return flow
 
     def _with_data(self, event: Event, data: JSON) -> Event:
@@ -214,7 +239,8 @@ class Control:
         if run.status.finished:
             raise ConflictError(f"run {ids.to_text('run', run.key)} has ended ({run.status})")
 
-    async def _write(self, run: Run, entries: list[Entry]) -> None:
+    async def write(self, run: Run, entries: list[Entry]) -> None:
+        """A record and what is appended to its journal, in one commit."""
         journal = [(run.key, _encode(entries))] if entries else []
         await self._commit(Batch(runs={run.key: run}, journal=journal))
 

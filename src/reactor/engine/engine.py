@@ -22,6 +22,7 @@ from reactor.engine.patterns.running import Patterns
 from reactor.engine.retention import Retention
 from reactor.engine.sealing import Derive
 from reactor.engine.triggers import Triggers
+from reactor.engine.versions import Versions
 from reactor.model import ids
 from reactor.model.clock import Clock, Entropy
 from reactor.model.errors import InvalidError, StepError, StoreError
@@ -109,6 +110,7 @@ class Engine:
         self.intake = Intake(self.executor, parts.history)
         self.approvals = Approvals(self.executor, self.intake)
         self.control = Control(self.executor, parts.history)
+        self.versions = Versions(self.executor, parts.history, self.control)
         self.executor.flow_control.decisions.cancel = self.control.cancel
         self.explain = Explain(self.executor, parts.history)
         self.triggers = Triggers(self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel)

@@ -92,19 +92,19 @@ async def rehearse(executor: Executor, history: History, candidate: Flow, last: 
         if not page:
             break
         below = page[-1].key
-        for loaded in await executor.store.load([run.key for run in page]):
-            found.append(await _rehearsed(executor, loaded, candidate))
+        recorded = await executor.store.load([run.key for run in page])
+        found += [await _rehearsed(executor, loaded, candidate) for loaded in recorded]
     return found
 
 
 async def _rehearsed(executor: Executor, loaded: Loaded, candidate: Flow) -> Rehearsed:
     run = loaded.run
-    about = {"run": run.key, "version": run.version, "status": run.status}
+    about = Rehearsed(run=run.key, version=run.version, status=run.status)
     try:
         went = await replayed(executor, loaded, candidate)
     except ReactorError as error:
-        return Rehearsed(**about, error=str(error))
-    return Rehearsed(**about, diverged=tuple(went.diverged))
+        return msgspec.structs.replace(about, error=str(error))
+    return msgspec.structs.replace(about, diverged=tuple(went.diverged))
 
 
 async def replayed(
@@ -118,11 +118,13 @@ async def replayed(
     """One run, or a journal in place of its own, against a version. `forced`: see `ReplayRuntime`.
 
     Raises:
-        InvalidError: it is too long. PermanentError: kind `secret`: what was sealed cannot be opened.
+        InvalidError: it is too long, or a Python flow. PermanentError: kind `secret`: what was sealed cannot be opened.
     """
     entries = loaded.journal if journal is None else list(journal)
     if len(entries) > _LONGEST:
         raise InvalidError(f"its journal has {len(entries)} entries; up to {_LONGEST} can be played")
+    if flow.code is not None:
+        raise InvalidError("a flow that is a Python function cannot be played against another version")
     if executor.states.uses(flow) and not executor.states.has(flow.name):
         await executor.states.load(flow.name)
     record = loaded.run

@@ -26,6 +26,8 @@ NAMES = (
     "blob.written",
     "pattern.matched",
     "pattern.due",
+    "migrate.before",
+    "migrate.after",
 )
 
 _armed: str | None = None

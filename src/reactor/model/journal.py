@@ -33,6 +33,7 @@ suffix for what else is recorded of it:
 | `#batch.KEY` | `value` is the key of one more event that `batch` put into the run|
 | `#cancel` | somebody asked to cancel it|
 | `#retry` | somebody had it retried after it had failed|
+| `#migrated` | it changed over to another version: `{from, to, map, forced}`; what follows has the new names|
 
 Later entries of a key replace earlier ones; an entry with status `reset` makes its key unknown again, and all below
 it too unless its value is true.

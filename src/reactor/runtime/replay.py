@@ -8,6 +8,7 @@ cancellations and loops side by side are decided anew, in the order of the recor
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,6 @@ from reactor.runtime.divergences import Divergence, Replayed, unmet
 from reactor.runtime.interpreter import Hands, RunEnd
 from reactor.runtime.kinds import TIMEOUT
 from reactor.runtime.recorded import Recorded
-from reactor.runtime.restoring import place
 from reactor.runtime.signals import Failure
 from reactor.runtime.timeouts import OVER
 from reactor.sdk.action import Action
@@ -32,6 +32,7 @@ _SETTLE = 30
 """Turns of the loop without progress after which every task is known to wait."""
 _COMPARED = ("", "#set", "#case", "#join", "#break")
 _SKIPPED, _CANCELLED = StepStatus.SKIPPED.value, StepStatus.CANCELLED.value
+_ITERATION = re.compile(r"(?<!\.cases)\[\d+\]")
 _UUID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -153,7 +154,7 @@ class ReplayRuntime:
                 waiter.set_result(None)
 
     def _give_next(self) -> bool:
-        """Nothing moves: what stands in the record before the next answer is not seen any more. Whether there is one."""
+        """Nothing moves: what the record has before the next answer is not seen any more. Whether there is one."""
         found = [(position, waiter) for waiter, (_, position) in self._waiting.items() if position is not None]
         if not found:
             return False
@@ -178,7 +179,7 @@ class ReplayRuntime:
         return entry
 
     def _is_forced(self, path: str) -> bool:
-        return path in self._forced or place(path) in self._forced
+        return path in self._forced or _ITERATION.sub("[]", path) in self._forced
 
     # --- Durable: see there --------------------------------------------------------------------------------------
 

@@ -55,7 +55,7 @@ SWITCH = """
 
 async def test_a_step_that_is_added_at_the_end_of_a_finished_run() -> None:
     went = await replay(await recorded(A), A + B)
-    assert told(went) == [("new", "b"), ]
+    assert told(went) == [("new", "b")]
     assert went.next == ("b",)
     assert went.end is None
 
@@ -161,9 +161,7 @@ async def test_a_step_before_the_one_that_it_stands_in() -> None:
     wait = "- {name: paid, wait_for: {event: paid}}\n"
     journal = await recorded(A + wait)
     assert told(await replay(journal, A + B + wait)) == [("new", "b"), ("missing", "paid")]
-    assert told(await replay(journal, A + B)) == [("missing", "paid"), ("new", "b")] or told(
-        await replay(journal, A + B)
-    ) == [("new", "b"), ("missing", "paid")]
+    assert sorted(told(await replay(journal, A + B))) == [("missing", "paid"), ("new", "b")]
     went = await replay(journal, A + B + wait, forced=("b",))
     assert went.same
     assert went.next == ("paid",)
@@ -178,8 +176,7 @@ async def test_a_paused_run_may_go_on_with_new_steps() -> None:
 async def test_what_was_never_begun_has_no_answer() -> None:
     broken = '- {name: a, action: suite.read, give: "{{ event.data.no.where }}"}\n'
     went = await replay(await recorded(broken), A)
-    assert told(went) == [("new", "a")] or told(went) == [("changed", "a")]
-    assert not went.same
+    assert told(went) == [("new", "a")]
 
 
 async def test_a_cancelled_run_is_cancelled_again() -> None:
@@ -206,7 +203,7 @@ async def test_a_cancelled_run_is_cancelled_again() -> None:
 
 @pytest.mark.parametrize("limit", [10, 100])
 async def test_nothing_is_left_behind(limit: int) -> None:
-    import asyncio  # noqa: PLC0415
+    import asyncio
 
     journal = await recorded(SWITCH.format(limit=10))
     before = asyncio.all_tasks()
@@ -215,9 +212,9 @@ async def test_nothing_is_left_behind(limit: int) -> None:
 
 
 async def test_ten_thousand_iterations_take_less_than_a_second_or_so() -> None:
-    import time  # noqa: PLC0415
+    import time
 
-    text = "- {name: s, set: {x: 0}}\n- name: each\n  for_each: event.data\n  steps: [{name: x, set: {x: '{{ item }}'}}]\n"
+    text = "- name: each\n  for_each: event.data\n  steps: [{name: x, set: {x: '{{ item }}'}}]\n"
     many = {**EVENT, "data": list(range(10_000))}
     runtime = VirtualRuntime(actions=CATALOG.actions)
     one = flow(text)
@@ -230,7 +227,7 @@ async def test_ten_thousand_iterations_take_less_than_a_second_or_so() -> None:
 
 
 def test_a_divergence_is_plain_data() -> None:
-    from reactor.runtime.divergences import Divergence  # noqa: PLC0415
+    from reactor.runtime.divergences import Divergence
 
     assert msgspec.to_builtins(Divergence("a", "new")) == {
         "path": "a", "kind": "new", "recorded": None, "replayed": None, "at": 0,

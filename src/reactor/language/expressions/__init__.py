@@ -6,7 +6,7 @@ that also knows the paths it reads. Compiling happens once, when a flow is loade
 
 from reactor.language.expressions.access import reactor_callable
 from reactor.language.expressions.build import compile_condition, compile_expression, compile_value, is_template
-from reactor.language.expressions.compiled import Compiled, Constant, Expression, ListOf, MapOf
+from reactor.language.expressions.compiled import Compiled, Constant, Expression, ListOf, MapOf, Source, written
 from reactor.language.expressions.correlate import correlations
 from reactor.language.expressions.limits import LIMITS, ExpressionSyntaxError, Limits
 from reactor.language.expressions.missing import MARK, Unknown
@@ -25,6 +25,7 @@ __all__ = [
     "ListOf",
     "MapOf",
     "Reference",
+    "Source",
     "Unknown",
     "compile_command",
     "compile_condition",
@@ -35,4 +36,5 @@ __all__ = [
     "reactor_callable",
     "to_json_value",
     "truth",
+    "written",
 ]

@@ -221,6 +221,31 @@ class MapOf:
         return found
 
 
+class Source(str):
+    """The text of an expression, told from a constant text."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Source) and str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def written(value: Any) -> Any:
+    """A compiled value as plain data: constants as they are, each expression as its `Source`."""
+    if isinstance(value, Constant):
+        return value.value
+    if isinstance(value, ListOf):
+        return [written(item) for item in value._items]  # noqa: SLF001 - one thing in several classes
+    if isinstance(value, MapOf):
+        return {key: written(item) for key, item in value._entries.items()}  # noqa: SLF001
+    text = value.source
+    if isinstance(value, Expression) and text.startswith("{{") and text.endswith("}}") and text.count("{{") == 1:
+        text = text[2:-2]
+    return Source(text.strip())
+
+
 def shown(value: Any) -> str:
     """What stands in the YAML, as one line."""
     try:

@@ -12,7 +12,7 @@ from reactor.model.states import StepStatus
 _COMPLETED, _CANCELLED = StepStatus.COMPLETED.value, StepStatus.CANCELLED.value
 _PAGED = re.compile(r"(\[\d+\]|\.page-\d+)$")
 """What a loop over a stream forgets when its page is done: it has happened all the same."""
-_UNSEEN = ("#inputs", "#batch.", "#pause", "#child", "#migrated", "#draw.")
+_UNSEEN = ("#inputs", "#batch.", "#pause", "#child", "#migrated", "#draw.", "#kind", "#patch.", "#retry")
 """Recorded by others than the interpreter, or known to it beforehand: nobody waits for these."""
 
 

@@ -8,6 +8,8 @@ import msgspec
 
 from reactor.model.errors import ErrorInfo
 from reactor.model.flow import ActionStep, Retry, Step
+from reactor.model.journal import RESET, Entry
+from reactor.model.states import StepStatus
 from reactor.runtime.frames import Frame, Undo
 from reactor.runtime.signals import Broke, Failure, Returned
 
@@ -32,6 +34,7 @@ async def undo(it: Interpreter, undos: list[Undo], error: ErrorInfo | None) -> l
     """
     failed: list[ErrorInfo] = []
     for one in sorted(undos, key=lambda u: u.order, reverse=True):
+        _again(it, one)
         frame = one.frame.last(error=error.view() if error is not None else None, output=one.output)
         try:
             await it.steps((_patient(one.step),), one.path + ".", frame)
@@ -41,6 +44,14 @@ async def undo(it: Interpreter, undos: list[Undo], error: ErrorInfo | None) -> l
             pass
     undos.clear()
     return failed
+
+
+def _again(it: Interpreter, one: Undo) -> None:
+    """An undo that was cancelled on its way (with a loser, or by a timeout) has not taken anything back for certain."""
+    key = f"{one.path}.{one.step.name}"
+    known = it.outcome(one.step, key)
+    if known is not None and known.status == StepStatus.CANCELLED:
+        it.durable.record(Entry(key, it.durable.now(), RESET))
 
 
 def _patient(step: Step) -> Step:

@@ -12,7 +12,7 @@ import msgspec
 from reactor.model.errors import PermanentError
 from reactor.model.event import EventDraft
 from reactor.model.flow import Flow
-from reactor.routing.table import glob
+from reactor.routing.patterns import glob
 from reactor.runtime.interpreter import RunEnd
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Endings:
             _Listener(
                 trigger.key,
                 glob(str(trigger.config.get("flow", trigger.config.get("", "*")))),
-                _statuses(trigger.config.get("status")),
+                statuses(trigger.config.get("status")),
             )
             for trigger in (flow.triggers if flow is not None else ())
             if trigger.kind == KIND and trigger.enabled
@@ -108,7 +108,8 @@ class Endings:
             self._executor.intake.emit(msgspec.structs.replace(draft, data={**data, "output": None}), live)
 
 
-def _statuses(value: Any) -> Sequence[str]:
+def statuses(value: Any) -> Sequence[str]:
+    """The states that a trigger names, or all."""
     if not value:
         return STATUSES
     return (value,) if isinstance(value, str) else tuple(map(str, value))

@@ -13,7 +13,7 @@ from reactor.engine.approvals import Approvals
 from reactor.engine.changes import Changes
 from reactor.engine.control import Control
 from reactor.engine.executor import Executor
-from reactor.engine.explain import Explain
+from reactor.engine.explain.explain import Explain
 from reactor.engine.flowcontrol.rebuild import rebuild
 from reactor.engine.flows import CheckInputs, Compile, FlowBook
 from reactor.engine.intake import Intake
@@ -112,7 +112,7 @@ class Engine:
         self.control = Control(self.executor, parts.history)
         self.versions = Versions(self.executor, parts.history, self.control)
         self.executor.flow_control.decisions.cancel = self.control.cancel
-        self.explain = Explain(self.executor, parts.history)
+        self.explain = Explain(self.executor, parts.history, parts.log)
         self.triggers = Triggers(self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel)
         if parts.log is not None:
             patterns = Patterns(parts.log, self.executor, parts.env)

@@ -19,8 +19,7 @@ from reactor.model.errors import StoreBusyError, StoreError
 from reactor.model.event import Event
 from reactor.model.journal import EventWait, Run, Wanted
 from reactor.model.states import RunStatus
-from reactor.routing.patterns import fits
-from reactor.routing.table import glob
+from reactor.routing.patterns import fits, glob
 from reactor.stores.port import Batch, EventFilter, EventRow, RunFilter
 
 if TYPE_CHECKING:
@@ -196,6 +195,15 @@ class Waits:
         place = self._exact.get(type_)
         values = place.matched.get(SUBJECT, {}) if place is not None else {}
         return sorted({(wait.run, str(subject)) for subject, waits in values.items() for wait in waits})
+
+    def asking(self, event: Event, most: int) -> list[int]:
+        """Runs that wait now and would be asked about such an event, at most so many."""
+        asked: dict[int, None] = {}
+        for wait in self._candidates(event.type, event.subject, event.source):
+            asked[wait.run] = None
+            if len(asked) >= most:
+                break
+        return list(asked)
 
     # --- events --------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 
@@ -16,6 +17,11 @@ def fits(pattern: str, type_: str) -> bool:
         following = {at + (wanted[at] != "**") for at in reached if at < len(wanted) and _takes(wanted[at], segment)}
         reached = _skipped(wanted, following)
     return len(wanted) in reached
+
+
+def glob(pattern: str) -> re.Pattern[str]:
+    """A text pattern in which `*` stands for anything."""
+    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
 
 
 @lru_cache(maxsize=4_096)

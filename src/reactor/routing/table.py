@@ -12,7 +12,8 @@ from reactor.language.expressions import truth
 from reactor.model.errors import StepError
 from reactor.model.event import Event
 from reactor.model.flow import Expr, Flow, TriggerSpec
-from reactor.routing.patterns import fits
+from reactor.routing.answers import pattern_of, values_of
+from reactor.routing.patterns import fits, glob
 
 _ASKED = 4_096
 """Types of which it is remembered whether a pattern asks for them."""
@@ -59,18 +60,12 @@ class _Node:
         self.routes: list[Route] = []
 
 
-def glob(pattern: str) -> re.Pattern[str]:
-    """A text pattern in which `*` stands for anything."""
-    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
-
-
 def compile_route(flow: Flow, trigger: TriggerSpec) -> Route:
     """The route of one trigger."""
     if trigger.kind != "event":
         return Route(flow, trigger, None)
-    pattern = trigger.config.get("event", trigger.config.get("", ""))
     source = trigger.config.get("source")
-    return Route(flow, trigger, str(pattern), glob(str(source)) if source else None)
+    return Route(flow, trigger, pattern_of(trigger), glob(str(source)) if source else None)
 
 
 def _followed(trigger: TriggerSpec) -> Iterator[str]:
@@ -276,15 +271,10 @@ def _asked(route: Route, scope: dict[str, Any]) -> _No | None:
 
 
 def _values(condition: Expr, scope: dict[str, Any]) -> str:
-    """The values behind a condition, as far as its paths are known: ` (event.data.total = 40)`."""
-    shown = []
-    for path in sorted(getattr(condition, "paths", ())):
-        value: Any = scope
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
-        if len(path) > 1 and not isinstance(value, (dict, list)):
-            shown.append(f"{'.'.join(map(str, path))} = {msgspec.json.encode(value).decode()[:80]}")
-    return f" ({', '.join(shown)})" if shown else ""
+    """The values behind a condition in words: ` (event.data.total = 40)`."""
+    found = values_of(condition, scope).items()
+    shown = ", ".join(f"{path} = {msgspec.json.encode(value).decode()[:80]}" for path, value in found)
+    return f" ({shown})" if shown else ""
 
 
 def _stranger(name: str, routes: list[Route], event: Event) -> NonMatch:

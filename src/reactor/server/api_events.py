@@ -64,8 +64,7 @@ async def _event(call: Call) -> Event:
 async def event(call: Call) -> Any:
     """One event with its data and, for every flow, whether it started it and why or why not."""
     found = await _event(call)
-    explained = await call.engine.explain.event(found.key)
-    return {**views.event_whole(found), "matches": explained["flows"]}
+    return {**views.event_whole(found), "matches": await call.engine.explain.verdicts(found)}
 
 
 @post("/api/v1/events/{id}/replay", shapes.ReceiptShape, status=202)
@@ -89,23 +88,31 @@ async def replay(call: Call) -> Any:
     return as_dict((await call.engine.intake.accept((draft,)))[0])
 
 
+@get("/api/v1/events/{id}/explain", shapes.EventExplained, query=ExplainQuery)
+async def explain_of_event(call: Call) -> Any:
+    """The same as `/api/v1/explain/event/{id}`."""
+    return await explain_event.handler(call)
+
+
 @get("/api/v1/explain/event/{id}", shapes.EventExplained, query=ExplainQuery)
 async def explain_event(call: Call) -> Any:
-    """Why an event started, or did not start, each flow (or one)."""
+    """Why an event started, or did not start, each flow (or one): every rule with its result and the values that
+    decided; and which runs that waited took it.
+    """
     found = await _event(call)
     return await call.engine.explain.event(found.key, call.query.flow)
 
 
 @get("/api/v1/explain/run/{id}", shapes.RunExplained)
 async def explain_run(call: Call) -> Any:
-    """What a run is doing, or waiting for, and until when."""
+    """What a run is doing, or what exactly blocks it, and until when."""
     return await call.engine.explain.run(key_of("run", call.params["id"]))
 
 
 @get("/api/v1/explain/flow/{name}", shapes.FlowExplained)
 async def explain_flow(call: Call) -> Any:
-    """What starts a flow, whether it is enabled, and its live runs."""
+    """What starts a flow, whether it is enabled, what its flow control holds, and its live runs."""
     return await call.engine.explain.flow(call.params["name"])
 
 
-LINES = (events, event, replay, explain_event, explain_run, explain_flow)
+LINES = (events, event, explain_of_event, replay, explain_event, explain_run, explain_flow)

@@ -94,10 +94,26 @@ class RunWhole(RunRow):
     steps: list[StepShape]
 
 
+class Blocker(Shape):
+    """One thing that keeps a run from going on, and when that ends."""
+
+    kind: str
+    """timer, event, approval, child, retry, action, person, paused, held, batch, debounce, singleton, throttle,
+    concurrency, memory, store, unreadable."""
+    path: str | None
+    """The step; none: the run as a whole."""
+    reason: str
+    until: str | None
+    """When it ends by itself."""
+    details: dict[str, Any]
+    """What belongs to its kind: the runs that hold the slots, the people who are asked, the run that was called …"""
+
+
 class RunExplained(RunRow):
     """What a run is doing or waiting for."""
 
     explanation: str
+    blockers: list[Blocker]
     steps: list[StepShape]
 
 
@@ -158,15 +174,44 @@ class EventRow(Shape):
     size: int
 
 
+class AnswerShape(Shape):
+    """One rule that was asked about an event."""
+
+    rule: str
+    result: str
+    """passed, stopped, merged, queued, error, not_asked."""
+    expression: str | None
+    values: dict[str, Any]
+    """What decided."""
+    reason: str
+
+
 class Verdict(Shape):
     """Whether an event started a flow, and why or why not."""
 
     flow: str
+    version: int | None
     trigger: str | None
     started: bool
     rule: str
     reason: str
     run_id: str | None
+    verdicts: list[AnswerShape]
+    """In the order of asking."""
+
+
+class WaitedFor(Shape):
+    """A step that waited when an event came."""
+
+    run_id: str
+    flow: str
+    status: str
+    path: str
+    result: str
+    """took, stopped (its condition refused it, or it had another), waits."""
+    expression: str
+    reason: str
+    values: dict[str, Any]
 
 
 class EventExplained(Shape):
@@ -174,6 +219,10 @@ class EventExplained(Shape):
 
     event: EventRow
     flows: list[Verdict]
+    waiting: list[WaitedFor]
+    """Runs that waited for such events."""
+    waiting_more: bool
+    """There are more such runs than were looked at."""
 
 
 class EventWhole(Shape):
@@ -278,6 +327,8 @@ class FlowExplained(Shape):
     triggers: list[TriggerConfig]
     if_: str | None = msgspec.field(name="if")
     unless: str | None
+    control: dict[str, Any]
+    """By control: what it allows, and by key what is in it; `queue`: who waits."""
     live_runs: list[RunRow]
 
 

@@ -19,7 +19,7 @@ from reactor.model.clock import Instant
 from reactor.model.event import Event
 from reactor.model.journal import Entry, Wanted
 from reactor.routing import patterns
-from reactor.routing.table import glob
+from reactor.routing.patterns import glob
 from reactor.runtime.signals import Failure
 from reactor.runtime.virtual import START, VirtualClock
 

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from reactor.engine.flowcontrol import collecting, keys, terms, words
+from reactor.engine.flowcontrol import collecting, keys, shown, terms, words
 from reactor.engine.flowcontrol.collecting import BATCH, Collecting, Collection
 from reactor.engine.flowcontrol.decisions import Decisions
 from reactor.engine.flowcontrol.lanes import Lanes
@@ -20,6 +20,7 @@ from reactor.engine.flowcontrol.singles import Singles
 from reactor.engine.flowcontrol.windows import Windows
 from reactor.engine.texts import encode
 from reactor.model import ids
+from reactor.model.clock import Instant
 from reactor.model.event import Event
 from reactor.model.flow import Control, Flow
 from reactor.model.journal import Controlled, Entry, Run
@@ -29,6 +30,8 @@ from reactor.stores.port import Batch, Loaded
 if TYPE_CHECKING:
     from reactor.engine.executor import Executor
 
+_NAMED = 20
+"""Runs that an answer names."""
 _log = logging.getLogger("reactor.engine")
 Start = Callable[[], None] | None
 """Starts the run from memory; None: it is woken, and read from the store."""
@@ -383,6 +386,30 @@ class FlowControl:
             return None
         found, until, ahead = self.lanes.blocked_by(key)
         return words.queued(run, found, until, ahead, self.lanes.holders(found.slot) if found.slot is not None else [])
+
+    def until(self, key: int) -> tuple[Instant | None, dict[str, Any]]:
+        """When what `why` tells ends by itself, if that is known, and the runs and numbers behind it."""
+        one = self.collection.get(key)
+        if one is not None:
+            return one.until, {"events": one.count}
+        run = self._parked.get(key)
+        if run is not None:
+            return None, {"runs": [ids.to_text("run", other) for other in self.singles.others(run)]}
+        if key not in self.lanes:
+            return None, {}
+        found, until, ahead = self.lanes.blocked_by(key)
+        holders = self.lanes.holders(found.slot) if found.slot is not None else []
+        named = [ids.to_text("run", other) for other in holders[:_NAMED]]
+        return until, {"ahead": ahead, "taken": len(holders), "limit": found.limit or None, "runs": named}
+
+    def state(self, name: str) -> dict[str, Any]:
+        """What the gates of a flow hold now (see `shown.of`)."""
+        flow = self._executor.book.current.get(name)
+        control = flow.control if flow is not None else None
+        if control is None:
+            return {}
+        waiting = [run for run in (*self._queued.values(), *self._parked.values()) if run.flow == name]
+        return shown.of(name, control, self, waiting, self._now())
 
     @property
     def waiting(self) -> int:

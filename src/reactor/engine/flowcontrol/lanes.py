@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -169,6 +169,19 @@ class Lanes:
         """Runs that hold a slot of this name."""
         slots = self._slots.get(slot)
         return sorted(slots.holders) if slots is not None else []
+
+    def slots_of(self, flow: str) -> Iterator[tuple[str, list[int]]]:
+        """(name, holders) of every set of slots of this flow that is in use, and of those that flows share."""
+        for name, slots in self._slots.items():
+            if name.startswith((f"{flow}\0", SHARED)):
+                yield name, sorted(slots.holders)
+
+    def lanes_of(self, flow: str) -> Iterator[tuple[Terms, int, Instant | None]]:
+        """(terms, runs that wait, when the throttle lets the next one through if it is that) of a flow's lanes."""
+        for lane in self._lanes.values():
+            if lane.terms.flow == flow:
+                waiting = sum(self._waiting.get(key) is lane for _, key in lane.heap)
+                yield lane.terms, waiting, None if not self._room(lane.terms) else self._full_until(lane.terms)
 
     def blocked_by(self, key: int) -> tuple[Terms, Instant | None, int]:
         """(terms, when the throttle lets the next one through if it is that, runs of the same keys ahead of it)."""

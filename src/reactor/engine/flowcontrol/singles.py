@@ -26,6 +26,10 @@ class Singles:
         """The other unfinished runs of the same key."""
         return [key for key in self._unfinished.get(name_of(run), ()) if key != run.key]
 
+    def of(self, flow: str) -> list[tuple[str, list[int]]]:
+        """(key, unfinished runs) of a flow."""
+        return [(name[1], list(runs)) for name, runs in self._unfinished.items() if name[0] == flow]
+
     def ended(self, key: int) -> Iterable[int]:
         """This run is none any more; those that are left of its key."""
         name = self._names.pop(key, None)

@@ -64,6 +64,11 @@ class Windows:
             window = self._windows[kind, flow, key] = Window()
         return window
 
+    def of(self, kind: str, flow: str) -> list[tuple[str, Window]]:
+        """(key, window) of this control and flow, the fullest first."""
+        found = [(name[2], window) for name, window in self._windows.items() if name[:2] == (kind, flow)]
+        return sorted(found, key=lambda each: -len(each[1].times))
+
     def __len__(self) -> int:
         return len(self._windows)
 

@@ -68,6 +68,11 @@ class Pattern:
         return hashlib.blake2b(whole, digest_size=8).hexdigest()
 
     @property
+    def parts(self) -> list[Part]:
+        """What is wanted, in the order of the file."""
+        return self._parts
+
+    @property
     def types(self) -> list[str] | None:
         """All types that matter; None when they cannot be listed."""
         found = sorted({part.type for part in self._parts})

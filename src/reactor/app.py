@@ -171,7 +171,7 @@ class App:
             hosts=_hosts(settings),
             body_limit=settings.max_body + _ENVELOPE,
         )
-        doors = Doors(validate=self.compiler.problems, problems=lambda: self.problems)
+        doors = Doors(validate=self.compiler.problems, load=self.compiler.load, problems=lambda: self.problems)
         self.running = await start(self.engine, claims, config, doors)
         self.engine.executor.seals.base = settings.public_url or self.running.url
         address = {"url": self.running.url, "pid": os.getpid()}

@@ -37,8 +37,13 @@ class Client:
         """POST below `/api/v1`."""
         return self.request("POST", "/api/v1" + path, body)
 
+    def post_text(self, path: str, text: bytes, **query: Any) -> Any:
+        """POST a text as it is below `/api/v1`; parameters that are None are left out."""
+        wanted = {name: value for name, value in query.items() if value is not None}
+        return self.request("POST", f"/api/v1{path}?{urlencode(wanted)}", text)
+
     def request(self, method: str, path: str, body: Any = None) -> Any:
-        """One request; the answer's JSON.
+        """One request; the answer's JSON. A body of bytes is sent as it is.
 
         Raises:
             ApiError, InvalidError, NotFoundError, UnauthorizedError: with what the server says.
@@ -47,7 +52,10 @@ class Client:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         data = None
-        if body is not None:
+        if isinstance(body, bytes):
+            data = body
+            headers["Content-Type"] = "application/yaml"
+        elif body is not None:
             data = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         elif method == "POST":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -97,13 +98,39 @@ def _switch(name: str, verb: str, where: dict[str, Any], *, as_json: bool) -> No
         click.echo(f"{flow['name']}  {'enabled' if flow['enabled'] else 'disabled; runs under way go on'}")
 
 
-@flows.command(epilog="Example: reactor flows enable big-order")
+@flows.command(epilog="Example: reactor flows enable big-order --check --last 500")
 @click.argument("name")
+@click.option("--check", is_flag=True, help="First compare it with what the last events did; refuse if it differs.")
+@click.option("--last", type=click.IntRange(1, 10_000), default=200, show_default=True, help="So many events.")
+@click.option("--force", is_flag=True, help="Enable it although it differs.")
 @json_option
 @server_options
-def enable(name: str, as_json: bool, **where: str | None) -> None:
-    """Let a flow start runs."""
+def enable(name: str, check: bool, last: int, force: bool, as_json: bool, **where: str | None) -> int:
+    """Let a flow start runs. Exit 1 when it was checked and differs."""
+    if check:
+        from reactor.cli.simulate import checked
+
+        fine = checked(client_of(**where), name, last, as_json=as_json and not force, quiet=as_json and force)
+        if not fine and not force:
+            click.echo(f"{name} was not enabled; --force enables it all the same", err=True)
+            return 1
+        if as_json and not force:
+            client_of(**where).post(f"/flows/{quote(name, safe='')}/enable")
+            return 0
     _switch(name, "enable", where, as_json=as_json)
+    return 0
+
+
+@flows.command("check", epilog="Example: reactor flows check flows/big-order.yaml --last 500")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
+@click.option("--last", type=click.IntRange(1, 10_000), default=200, show_default=True, help="So many events.")
+@json_option
+@server_options
+def check(file: str, last: int, as_json: bool, **where: str | None) -> int:
+    """Compare a flow, before its file is put in place, with what the last events did. Exit 1 when it differs."""
+    from reactor.cli.simulate import checked
+
+    return 0 if checked(client_of(**where), file, last, as_json=as_json) else 1
 
 
 @flows.command(epilog="Example: reactor flows disable big-order")

@@ -25,6 +25,7 @@ COMMANDS = {
     "triggers": ("reactor.cli.flows:triggers", "Show which triggers really listen."),
     "import": ("reactor.cli.import_:import_", "Take over flows of other engines, with a report."),
     "explain": ("reactor.cli.explain:explain", "Say why: an event started nothing, a run waits."),
+    "simulate": ("reactor.cli.simulate:simulate", "Try a changed flow against recorded events."),
     "secrets": ("reactor.cli.secrets:secrets", "Keep secrets for flows, encrypted."),
     "schema": ("reactor.cli.validate:schema", "Print the JSON Schema of flows, for editors."),
     "doctor": ("reactor.cli.doctor:doctor", "Show the settings and check this installation."),
@@ -32,7 +33,6 @@ COMMANDS = {
     "version": ("reactor.cli.doctor:version", "Print the version."),
 }
 LATER = {
-    "simulate": "try a changed flow against recorded events",
     "new": "make a flow from a sentence",
     "templates": "ready flows",
     "connections": "saved connections",

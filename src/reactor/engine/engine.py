@@ -21,6 +21,7 @@ from reactor.engine.limits import Limits
 from reactor.engine.patterns.running import Patterns
 from reactor.engine.retention import Retention
 from reactor.engine.sealing import Derive
+from reactor.engine.simulation.simulate import Simulate
 from reactor.engine.triggers import Triggers
 from reactor.engine.versions import Versions
 from reactor.model import ids
@@ -113,6 +114,7 @@ class Engine:
         self.versions = Versions(self.executor, parts.history, self.control)
         self.executor.flow_control.decisions.cancel = self.control.cancel
         self.explain = Explain(self.executor, parts.history, parts.log)
+        self.simulate = Simulate(self.executor, parts.history)
         self.triggers = Triggers(self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel)
         if parts.log is not None:
             patterns = Patterns(parts.log, self.executor, parts.env)

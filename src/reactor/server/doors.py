@@ -15,6 +15,8 @@ class Doors(msgspec.Struct, frozen=True, kw_only=True):
 
     validate: Callable[[str], Sequence[Any]] | None = None
     """YAML text → its problems."""
+    load: Callable[[str, str | None], Any] | None = None
+    """(YAML text, file) → what has `flow` (None when there are errors) and `problems`."""
     problems: Callable[[], Sequence[Any]] = tuple
     """Everything that is wrong in the folder of flows now."""
 

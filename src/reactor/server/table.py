@@ -88,14 +88,20 @@ def get(path: str, answer: Any, *, query: type[msgspec.Struct] = NoQuery) -> Cal
 
 
 def post(
-    path: str, answer: Any, *, body: Any = None, optional: bool = False, status: int = 200
+    path: str,
+    answer: Any,
+    *,
+    query: type[msgspec.Struct] = NoQuery,
+    body: Any = None,
+    optional: bool = False,
+    status: int = 200,
 ) -> Callable[[Handler], Line]:
     """A line that changes something."""
 
     def make(handler: Handler) -> Line:
         return Line(
-            method="POST", path=path, handler=handler, doc=_doc(handler), tag=_tag(path), answer=answer, body=body,
-            optional=optional, status=status,
+            method="POST", path=path, handler=handler, doc=_doc(handler), tag=_tag(path), answer=answer, query=query,
+            body=body, optional=optional, status=status,
         )  # fmt: skip
 
     return make

@@ -80,8 +80,9 @@ class EventExplained:
         told = self._book.routes.explain(event, flow)
         scope = {"event": event.view(), "env": self._executor.env}
         verdicts: list[dict[str, Any]] = []
+        values = {"event.type": event.type}
         for verdict in told:
-            quick = self._quick(verdict, runs, said)
+            quick = self._quick(verdict, runs, said, values)
             verdicts.append(quick or await self._verdict(verdict, runs, said, event, scope))
         known = {verdict["flow"] for verdict in verdicts}
         others = [name for name in runs.keys() | said.keys() if name not in known and flow in (None, name)]
@@ -89,7 +90,7 @@ class EventExplained:
         return sorted(verdicts, key=lambda v: (not v["started"], v["flow"]))
 
     def _quick(
-        self, verdict: Match | NonMatch, runs: dict[str, Run], said: dict[str, Verdict]
+        self, verdict: Match | NonMatch, runs: dict[str, Run], said: dict[str, Verdict], values: dict[str, Any]
     ) -> dict[str, Any] | None:
         """The answer of most flows for most events: they listen for something else."""
         if not isinstance(verdict, NonMatch) or verdict.rule != "type":
@@ -100,7 +101,8 @@ class EventExplained:
         flow = self._book.current[name]
         if len(flow.triggers) != 1:
             return None
-        row = Answer(rule="type", result=STOPPED, expression=pattern_of(flow.triggers[0]), reason=verdict.reason)
+        pattern = pattern_of(flow.triggers[0])
+        row = Answer(rule="type", result=STOPPED, expression=pattern, values=values, reason=verdict.reason)
         return {
             "flow": name,
             "version": flow.version,

@@ -54,7 +54,7 @@ def _rules(found: list[dict[str, Any]]) -> None:
     from reactor.cli import output
 
     rows = [[one["rule"], _result(one["result"]), one["expression"], _why(one)] for one in found]
-    output.table(("  rule", "result", "expression", "why"), [[f"  {row[0]}", *row[1:]] for row in rows], "")
+    output.table(("rule", "result", "expression", "why"), rows, "")
 
 
 def _why(one: dict[str, Any]) -> str:
@@ -106,18 +106,18 @@ def run(id_: str, as_json: bool, **where: str | None) -> None:
 
 
 def _blocked(found: list[dict[str, Any]], deep: int) -> list[list[Any]]:
-    """What blocks a run, and indented below what blocks the runs that it has called."""
+    """What blocks a run, and below it, with a `>`, what blocks the runs that it has called."""
     from reactor.cli import output
 
     rows: list[list[Any]] = []
     for one in found:
         until = output.time(one["until"]) if one["until"] else None
-        rows.append(["  " * deep + one["kind"], one["path"], until, one["reason"]])
+        rows.append(["> " * deep + one["kind"], one["path"], until, one["reason"]])
         child = one["details"].get("run")
         if child is not None:
             below = _blocked(child["blockers"], deep + 1)
             rows += below or [
-                ["  " * (deep + 1) + child["status"], None, None, f"{child['id']}: {child['explanation']}"]
+                ["> " * (deep + 1) + child["status"], None, None, f"{child['id']}: {child['explanation']}"]
             ]
     return rows
 

@@ -88,6 +88,8 @@ class RouteTable:
         self._tree = _Node()
         self._addressed: dict[str, Route] = {}
         self._by_flow: dict[str, list[Route]] = {}
+        self._silent: dict[str, tuple[str, str, str]] = {}
+        """Flow → what it says of an event that it does not listen for."""
         self._followed: dict[str, list[str]] = {}
         """Flow → types that its `pattern` triggers ask for by name."""
         self._asked: dict[str, bool] = {}
@@ -99,6 +101,7 @@ class RouteTable:
         self.remove(flow.name)
         routes = [compile_route(flow, trigger) for trigger in flow.triggers if trigger.enabled]
         self._by_flow[flow.name] = routes
+        self._silent[flow.name] = _silent(routes)
         followed = [name for route in routes for name in _followed(route.trigger) if not name.startswith("*")]
         if followed:
             self._followed[flow.name] = followed
@@ -112,6 +115,7 @@ class RouteTable:
         """Take a flow out."""
         if self._followed.pop(name, None):
             self._asked.clear()
+        self._silent.pop(name, None)
         for route in self._by_flow.pop(name, ()):
             self._addressed.pop(route.trigger.key, None)
             if route.pattern is not None:
@@ -195,11 +199,14 @@ class RouteTable:
         """The verdict for every flow (or one), whether it listens for the event or not."""
         matches, misses = self.match(event)
         verdicts: list[Match | NonMatch] = [*matches, *misses]
+        if flow is not None:
+            verdicts = [v for v in verdicts if (v.flow.name if isinstance(v, Match) else v.flow) == flow]
+            there = self._silent.get(flow)
+            return verdicts or ([_stranger(flow, there, event)] if there is not None else [])
         known = {m.flow.name for m in matches} | {m.flow for m in misses}
-        for name, routes in self._by_flow.items():
-            if name not in known:
-                verdicts.append(_stranger(name, routes, event))
-        return [v for v in verdicts if flow is None or (v.flow.name if isinstance(v, Match) else v.flow) == flow]
+        others = self._silent.items()
+        verdicts += [_stranger(name, silent, event) for name, silent in others if name not in known]
+        return verdicts
 
 
 def _walk(node: _Node, segments: list[str], at: int) -> Iterator[Route]:
@@ -277,26 +284,22 @@ def _values(condition: Expr, scope: dict[str, Any]) -> str:
     return f" ({shown})" if shown else ""
 
 
-def _stranger(name: str, routes: list[Route], event: Event) -> NonMatch:
+def _silent(routes: list[Route]) -> tuple[str, str, str]:
+    """(trigger, rule, reason) of a flow for events that it does not listen for; a reason of the rule `type` goes on
+    behind the event's type.
+    """
     if not routes:
-        return NonMatch(
-            flow=name,
-            trigger="",
-            rule="enabled",
-            reason="it has no enabled trigger: it starts only when called or by hand",
-        )
+        return "", "enabled", "it has no enabled trigger: it starts only when called or by hand"
     patterns = [route.pattern for route in routes if route.pattern is not None]
     if patterns:
-        return NonMatch(
-            flow=name,
-            trigger=routes[0].trigger.key,
-            rule="type",
-            reason=f"the event's type {event.type!r} does not fit {', '.join(map(repr, patterns))}",
-        )
+        return routes[0].trigger.key, "type", f"does not fit {', '.join(map(repr, patterns))}"
     kinds = ", ".join(sorted({route.trigger.kind for route in routes}))
-    return NonMatch(
-        flow=name,
-        trigger=routes[0].trigger.key,
-        rule="address",
-        reason=f"it listens through its own {kinds} trigger, and this event did not come from there",
-    )
+    reason = f"it listens through its own {kinds} trigger, and this event did not come from there"
+    return routes[0].trigger.key, "address", reason
+
+
+def _stranger(name: str, silent: tuple[str, str, str], event: Event) -> NonMatch:
+    trigger, rule, reason = silent
+    if rule == "type":
+        reason = f"the event's type {event.type!r} {reason}"
+    return NonMatch(flow=name, trigger=trigger, rule=rule, reason=reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -80,24 +81,21 @@ class EventExplained:
         told = self._book.routes.explain(event, flow)
         scope = {"event": event.view(), "env": self._executor.env}
         verdicts: list[dict[str, Any]] = []
-        values = {"event.type": event.type}
+        values, touched = {"event.type": event.type}, runs.keys() | said.keys()
         for verdict in told:
-            quick = self._quick(verdict, runs, said, values)
+            quick = None
+            if isinstance(verdict, NonMatch) and verdict.rule == "type" and verdict.flow not in touched:
+                quick = self._quick(verdict, values)
             verdicts.append(quick or await self._verdict(verdict, runs, said, event, scope))
         known = {verdict["flow"] for verdict in verdicts}
-        others = [name for name in runs.keys() | said.keys() if name not in known and flow in (None, name)]
+        others = [name for name in touched if name not in known and flow in (None, name)]
         verdicts += [self._gone(name, runs.get(name), said.get(name)) for name in others]
-        return sorted(verdicts, key=lambda v: (not v["started"], v["flow"]))
+        verdicts.sort(key=itemgetter("flow"))
+        return [v for v in verdicts if v["started"]] + [v for v in verdicts if not v["started"]]
 
-    def _quick(
-        self, verdict: Match | NonMatch, runs: dict[str, Run], said: dict[str, Verdict], values: dict[str, Any]
-    ) -> dict[str, Any] | None:
-        """The answer of most flows for most events: they listen for something else."""
-        if not isinstance(verdict, NonMatch) or verdict.rule != "type":
-            return None
+    def _quick(self, verdict: NonMatch, values: dict[str, Any]) -> dict[str, Any] | None:
+        """The answer of most flows for most events: they listen for something else, with their only trigger."""
         name = verdict.flow
-        if name in runs or name in said:
-            return None
         flow = self._book.current[name]
         if len(flow.triggers) != 1:
             return None

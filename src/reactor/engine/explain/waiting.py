@@ -60,9 +60,10 @@ class Waiting:
             if key <= _began_before(event):
                 keys[key] = None
         came = ids.instant_of(event.key)
-        for name, current in self._executor.book.current.items():
-            steps = self._waits_of(current)
-            if not steps or flow not in (None, name) or not any(_asks(step, event) for step in steps.values()):
+        flows = self._executor.book.current
+        for name in flows if flow is None else (flow,):
+            steps = self._waits_of(flows[name]) if name in flows else {}
+            if not steps or not any(_asks(step, event) for step in steps.values()):
                 continue
             below = _began_before(event) + 1
             page = await self._history.runs(RunFilter(flow=name, below=below, limit=3 * MOST))

@@ -19,6 +19,9 @@ from reactor.routing.table import RouteTable
 from reactor.stores.port import FlowVersion, History, RunFilter, Store
 
 _MERGING = ("batch", "debounce")
+_PAGE = 500
+_MADE_WITHIN = 1_000
+"""Milliseconds from an event's arrival to the making of its run, at most."""
 _LASTED = 200
 """Runs of which it is known how long they took, for those that never were."""
 
@@ -34,6 +37,10 @@ class Past:
         self._env = env
         self._versions: list[FlowVersion] = []
         self._tables: dict[int, RouteTable | None] = {}
+        self._runs: dict[int, Run] = {}
+        """Event → run."""
+        self._drops = False
+        """Whether a version of the flow could start no run for an event that fitted."""
         self.usual = 0
         """Milliseconds that a run of the flow takes, about."""
 
@@ -41,6 +48,8 @@ class Past:
         """Read the versions, and how long runs take."""
         self._versions = sorted(await self._store.versions(self._name), key=lambda one: one.created_at)
         await self._book.prefetch([(self._name, one.version) for one in self._versions])
+        flows = [self.flow(one.version) for one in self._versions]
+        self._drops = any(flow is None or flow.dedupe or flow.control for flow in flows)
         done = (RunStatus.COMPLETED, RunStatus.FAILED)
         runs = await self._history.runs(RunFilter(flow=self._name, status=done, limit=_LASTED))
         lasted = [took for run in runs if (took := lasting(run)) is not None]
@@ -51,37 +60,62 @@ class Past:
         came = ids.instant_of(event.key)
         return max((one.version for one in self._versions if one.created_at <= came), default=None)
 
-    async def runs(self, events: Sequence[Event]) -> dict[int, Run]:
-        """Event → the run of the flow that it started itself."""
-        found: dict[int, Run] = {}
-        for event in events:
-            for run in await self._history.runs(RunFilter(event_key=event.key, flow=self._name, limit=20)):
-                if run.parent_key is None and run.forked_from is None:
-                    found[event.key] = run
-        return found
+    async def runs(self, events: Sequence[Event]) -> None:
+        """Read the runs that were made when these events came."""
+        if not events:
+            return
+        since, until = ids.instant_of(events[0].key), ids.instant_of(events[-1].key) + _MADE_WITHIN
+        below = None
+        while True:
+            wanted = RunFilter(flow=self._name, since=since, until=until, below=below, limit=_PAGE)
+            page = await self._history.runs(wanted)
+            for run in page:
+                self._keep(run)
+            if len(page) < _PAGE:
+                return
+            below = page[-1].key
 
-    async def fate(self, event: Event, run: Run | None) -> Fate:
+    def _keep(self, run: Run) -> None:
+        if run.event_key is not None and run.parent_key is None and run.forked_from is None:
+            self._runs[run.event_key] = run
+
+    def run(self, event: Event) -> Run | None:
+        """The run that an event started itself, as far as it was read."""
+        return self._runs.get(event.key)
+
+    async def fate(self, event: Event) -> Fate:
         """What became of an event."""
         if event.metadata.get("by") == "hand":
             return Fate(outcome=UNKNOWN, rule="hand", reason="it was started by hand, and no condition was asked")
+        run = self.run(event)
         if run is not None:
             return self._of_run(run)
-        said = next((one for one in await self._history.verdicts(event.key) if one.flow == self._name), None)
         version = self.version_at(event)
-        if said is not None:
-            outcome = MERGED if said.rule in _MERGING else DROPPED
-            return Fate(outcome=outcome, rule=said.rule, reason=said.reason, run=said.run_key, version=version)
+        if self._drops:
+            said = next((one for one in await self._history.verdicts(event.key) if one.flow == self._name), None)
+            if said is not None:
+                outcome = MERGED if said.rule in _MERGING else DROPPED
+                return Fate(outcome=outcome, rule=said.rule, reason=said.reason, run=said.run_key, version=version)
         if version is None:
             return Fate(outcome=UNKNOWN, rule="later", reason="the flow was not there yet")
         table = self._table(version)
         if table is None:
             return Fate(outcome=UNKNOWN, rule="version", reason=f"version {version} cannot be read any more")
         matches, misses = table.match(event)
-        if matches:
-            reason = "it fitted, but no run was started: the flow was disabled, or its run is not kept any more"
-            return Fate(outcome=UNKNOWN, rule="later", reason=reason, version=version)
-        rule, reason = (misses[0].rule, misses[0].reason) if misses else ("type", "it listened for something else")
-        return Fate(outcome=NOT, rule=rule, reason=reason, version=version)
+        if not matches:
+            rule, reason = (misses[0].rule, misses[0].reason) if misses else ("type", "it listened for something else")
+            return Fate(outcome=NOT, rule=rule, reason=reason, version=version)
+        return await self._without_run(event, version)
+
+    async def _without_run(self, event: Event, version: int) -> Fate:
+        """It fitted, and has no run of its own among those that were made then: it may be the last of a batch."""
+        for run in await self._history.runs(RunFilter(event_key=event.key, flow=self._name, limit=20)):
+            self._keep(run)
+        known = self.run(event)
+        if known is not None:
+            return self._of_run(known)
+        reason = "it fitted, but no run was started: the flow was disabled, or its run is not kept any more"
+        return Fate(outcome=UNKNOWN, rule="later", reason=reason, version=version)
 
     def _of_run(self, run: Run) -> Fate:
         about: dict[str, Any] = {"run": run.key, "version": run.version}

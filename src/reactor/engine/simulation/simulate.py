@@ -178,9 +178,9 @@ class _Simulation:
             yield await self._history.read(piece)
 
     async def _events(self, events: list[Event], early: set[int]) -> None:
-        runs = await self._past.runs(events)
+        await self._past.runs(events)
         for event in events:
-            run = runs.get(event.key)
+            run = self._past.run(event)
             took = lasting(run) if run is not None else None
             if took is not None:
                 self._lasted[event.key] = took
@@ -190,7 +190,7 @@ class _Simulation:
                 self._gates.take(event, ids.instant_of(event.key))
             if event.key in early:
                 continue
-            recorded = await self._past.fate(event, run)
+            recorded = await self._past.fate(event)
             rule, reason = (misses[0].rule, misses[0].reason) if misses else ("type", "it listens for something else")
             simulated = recorded if hand else Fate(outcome=NOT, rule=rule, reason=reason)
             self._items.append(_Item(event.key, event.type, recorded, bool(matches) and not hand, simulated))

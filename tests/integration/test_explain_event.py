@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -46,6 +47,17 @@ dedupe: {key: event.data.a, for: 1h}
 steps:
   - {name: seen, set: {n: 1}}
 """
+
+
+async def until(look: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:
+    """What is seen once it holds."""
+    seen = await look()
+    for _ in range(500):
+        if holds(seen):
+            return seen
+        await asyncio.sleep(0.02)
+        seen = await look()
+    raise AssertionError(seen)
 
 
 @pytest.mark.parametrize(
@@ -201,10 +213,7 @@ async def test_the_version_that_ran_is_the_one_that_is_explained() -> None:
         folder = reactor.app.settings.workflows
         assert folder is not None
         (folder / "it.yaml").write_text(HEAD + "if: event.data.n > 5\n" + QUICK)
-        for _ in range(500):
-            if (await reactor.get("/flows/it"))["version"] == 2:
-                break
-            await asyncio.sleep(0.02)
+        await until(lambda: reactor.get("/flows/it"), lambda flow: flow["version"] == 2)
         found = await told(reactor, receipt)
         assert (found["started"], found["version"]) == (True, 1)
         assert row(found, "if") == {
@@ -248,12 +257,8 @@ def rules_of(found: dict[str, Any]) -> dict[str, str]:
 
 async def eventually(reactor: RunningReactor, receipt: dict[str, Any], words: str) -> dict[str, Any]:
     """The answer, once the pattern has seen the event."""
-    for _ in range(500):
-        found = await told(reactor, receipt)
-        if words in found["reason"]:
-            return found
-        await asyncio.sleep(0.01)
-    raise AssertionError(found["reason"])
+    found: dict[str, Any] = await until(lambda: told(reactor, receipt), lambda one: words in one["reason"])
+    return found
 
 
 async def test_run_triggers() -> None:
@@ -297,28 +302,25 @@ async def test_which_waiting_runs_took_an_event() -> None:
 
 async def left_memory(reactor: RunningReactor, runs: list[str]) -> None:
     """Wait until these runs only wait."""
-    for _ in range(500):
-        if {(await reactor.get(f"/runs/{run}"))["status"] for run in runs} == {"waiting"}:
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("they stay in memory")
+
+    async def statuses() -> set[str]:
+        return {(await reactor.get(f"/runs/{run}"))["status"] for run in runs}
+
+    await until(statuses, lambda seen: seen == {"waiting"})
 
 
 async def test_a_decision_tells_which_approval_took_it() -> None:
     flow = HEAD + "steps:\n  - {name: ok, approve: {title: Go on?, by: [ada, bob], quorum: 2}}\n"
     async with running_reactor({"it": flow}) as reactor:
         run = (await reactor.send("go", {"n": 1}))["runs"][0]["id"]
-        for _ in range(500):
-            if approvals := (await reactor.get("/approvals"))["items"]:
-                break
-            await asyncio.sleep(0.01)
-        await reactor.post(f"/approvals/{approvals[0]['id']}/decide", {"by": "ada", "decision": "approve"})
-        for _ in range(500):
+        approvals = await until(lambda: reactor.get("/approvals"), lambda page: bool(page["items"]))
+        await reactor.post(f"/approvals/{approvals['items'][0]['id']}/decide", {"by": "ada", "decision": "approve"})
+
+        async def waiting() -> Any:
             [event] = (await reactor.get("/events", type="reactor.approval.decided"))["items"]
-            [one] = (await reactor.get(f"/events/{event['id']}/explain"))["waiting"]
-            if one["result"] == "took":
-                break
-            await asyncio.sleep(0.01)
+            return (await reactor.get(f"/events/{event['id']}/explain"))["waiting"][0]
+
+        one = await until(waiting, lambda seen: seen["result"] == "took")
         assert (one["run_id"], one["path"], one["result"]) == (run, "ok", "took")
         assert "approval 'Go on?'" in one["expression"]
 

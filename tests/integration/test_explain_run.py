@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from reactor.model.clock import from_iso
@@ -18,6 +19,17 @@ async def run_of(reactor: RunningReactor, flow: str = "it", **data: Any) -> str:
     """The run of a new event."""
     receipt = await reactor.send("go", data)
     return str(next(run["id"] for run in receipt["runs"] if run["flow"] == flow))
+
+
+async def until(look: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:
+    """What is seen once it holds."""
+    seen = await look()
+    for _ in range(500):
+        if holds(seen):
+            return seen
+        await asyncio.sleep(0.02)
+        seen = await look()
+    raise AssertionError(seen)
 
 
 async def blocked(reactor: RunningReactor, run: str, kind: str) -> dict[str, Any]:
@@ -51,11 +63,9 @@ steps:
     async with running_reactor({"it": flow}, passivate_after=20) as reactor:
         run = await run_of(reactor)
         await blocked(reactor, run, "timer")
-        for _ in range(300):
-            answer = await reactor.get(f"/explain/run/{run}")
-            if len(answer["blockers"]) == 4 and answer["status"] == "waiting":
-                break
-            await asyncio.sleep(0.02)
+        answer = await until(
+            lambda: reactor.get(f"/explain/run/{run}"), lambda a: len(a["blockers"]) == 4 and a["status"] == "waiting"
+        )
         found = {one["path"]: one for one in answer["blockers"]}
         begun = from_iso(answer["started_at"])
         nap = found["all.branches.naps.nap"]
@@ -72,12 +82,11 @@ steps:
         assert from_iso(hears["until"]) - begun > 10_700_000
         assert found["all.branches.loops.each[0].rest"]["kind"] == "timer"
         await reactor.post(f"/approvals/{asks['details']['id']}/decide", {"by": "ada", "decision": "approve"})
-        for _ in range(300):
-            one = await reactor.get(f"/explain/run/{run}")
-            asks = next(b for b in one["blockers"] if b["kind"] == "approval")
-            if asks["details"]["decided"]:
-                break
-            await asyncio.sleep(0.02)
+
+        async def approval() -> Any:
+            return next(b for b in (await reactor.get(f"/explain/run/{run}"))["blockers"] if b["kind"] == "approval")
+
+        asks = await until(approval, lambda one: bool(one["details"]["decided"]))
         assert "(1 of 2, ada did)" in asks["reason"]
 
 
@@ -89,13 +98,11 @@ async def test_a_child_and_what_it_waits_for() -> None:
     }
     async with running_reactor(flows) as reactor:
         run = await run_of(reactor)
-        child = await blocked(reactor, run, "child")
-        for _ in range(300):
-            mid = child["details"]["run"]
-            if mid["blockers"] and mid["blockers"][0]["details"].get("run", {}).get("blockers"):
-                break
-            await asyncio.sleep(0.02)
-            child = await blocked(reactor, run, "child")
+        child = await until(
+            lambda: blocked(reactor, run, "child"),
+            lambda c: any(b["details"].get("run", {}).get("blockers") for b in c["details"]["run"]["blockers"]),
+        )
+        mid = child["details"]["run"]
         deep = mid["blockers"][0]["details"]["run"]
         assert (child["path"], mid["flow"], deep["flow"]) == ("sub", "mid", "deep")
         assert (deep["blockers"][0]["kind"], deep["blockers"][0]["path"]) == ("timer", "nap")

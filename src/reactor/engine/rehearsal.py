@@ -127,7 +127,6 @@ async def replayed(
         raise InvalidError("a flow that is a Python function cannot be played against another version")
     if executor.states.uses(flow) and not executor.states.has(flow.name):
         await executor.states.load(flow.name)
-    record = loaded.run
     replay = ReplayRuntime(
         entries,
         executor.catalog.actions.get,
@@ -135,12 +134,17 @@ async def replayed(
         unseal=executor.seals.unseal,
         state=executor.states.of(flow.name),
     )
-    inputs = next((entry.value for entry in entries if entry.key == "#inputs"), None)
+    return await played(executor, loaded, flow, replay)
+
+
+async def played(executor: Executor, loaded: Loaded, flow: Flow, replay: ReplayRuntime) -> Replayed:
+    """One run on a runtime that holds its record, with all that a run knows."""
+    record = loaded.run
     return await replay.replay(
         flow,
         event=_view(loaded.event, flow),
         events=await _batch(executor, loaded, flow),
-        inputs=inputs,
+        inputs=next((entry.value for entry in loaded.journal if entry.key == "#inputs"), None),
         run={
             "id": ids.to_text("run", record.key),
             "started_at": to_iso(record.started_at or record.created_at),

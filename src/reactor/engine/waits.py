@@ -6,6 +6,7 @@ have left memory (some 400 bytes each).
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import lru_cache
@@ -105,6 +106,13 @@ class _Place:
                 del self.matched[slot[0]]
         return not self.every and not self.matched
 
+    def all(self) -> Iterator[Wait]:
+        """Every one of them."""
+        yield from self.every
+        for values in self.matched.values():
+            for group in values.values():
+                yield from group
+
     def find(self, view: dict[str, Any]) -> Iterator[Wait]:
         yield from self.every
         for place, values in self.matched.items():
@@ -197,9 +205,10 @@ class Waits:
         return sorted({(wait.run, str(subject)) for subject, waits in values.items() for wait in waits})
 
     def asking(self, event: Event, most: int) -> list[int]:
-        """Runs that wait now and would be asked about such an event, at most so many."""
+        """Runs that wait now for events of this type, at most so many; first those that would be asked about it."""
+        places, view = self._of_type(event.type), event.view()
         asked: dict[int, None] = {}
-        for wait in self._candidates(event.type, event.subject, event.source):
+        for wait in itertools.chain(_candidates(places, view), *(place.all() for place in places)):
             asked[wait.run] = None
             if len(asked) >= most:
                 break

@@ -19,7 +19,7 @@ KEY = compile_expression("event.data.who")
 def played(flow: Flow, *arrivals: float, lasting: int = 0, who: str = "x") -> list[tuple[str, str, float | None]]:
     """Outcome, rule and second of the start of each event that arrives at these seconds."""
     gates = VirtualGates(flow, lambda _key: lasting)
-    keys = []
+    keys: list[int] = []
     for second in arrivals:
         at = START + int(second * SECOND)
         key = ids.first_at(at) + len(keys)

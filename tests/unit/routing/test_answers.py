@@ -25,7 +25,7 @@ def made(kind: str = "event", config: Any = None, if_: str | None = None, **more
     spec = TriggerSpec(
         key="f/0", kind=kind, config=config or {"event": "go"}, if_=compile_expression(if_) if if_ else None
     )
-    given = {name: compile_expression(text) for name, text in more.items()}
+    given: dict[str, Any] = {name: compile_expression(text) for name, text in more.items()}
     return Flow(name="f", source="", digest="", triggers=(spec,), **given)
 
 

@@ -7,16 +7,16 @@ import re
 from typing import Any
 
 from reactor.engine.executor import Executor
+from reactor.engine.rehearsal import played
 from reactor.engine.sealing import masked
-from reactor.language.dialects.gotemplate import legacy_event_view
 from reactor.model import ids
 from reactor.model.clock import to_iso
+from reactor.model.errors import ReactorError
 from reactor.model.event import Event
 from reactor.model.flow import Flow, WaitForStep, all_steps
 from reactor.model.journal import Entry, Run, index
 from reactor.routing.answers import values_of
 from reactor.routing.patterns import fits, glob
-from reactor.runtime.interpreter import Hands
 from reactor.runtime.people import DECIDED
 from reactor.runtime.probing import ProbeRuntime
 from reactor.stores.port import History, Loaded, RunFilter
@@ -24,6 +24,8 @@ from reactor.stores.port import History, Loaded, RunFilter
 MOST = 100
 """Runs that are looked at."""
 _PAGE = 20
+_LONGEST = 20_000
+"""Entries of a journal: a longer one would hold up the others."""
 _ITERATION = re.compile(r"(?<!\.cases)\[\d+\]")
 TOOK, STOPPED, WAITS = "took", "stopped", "waits"
 
@@ -132,7 +134,7 @@ class Waiting:
         if step.accept is None:
             return other, {}
         view = event.view()
-        before = [entry for entry in loaded.journal if not entry.key.startswith(path + "#event") and entry.key != path]
+        before = _until(loaded.journal, path)
         values = {k: v for k, v in values_of(step.accept, {"received": view}).items() if k.startswith("received.")}
         accepts = await self._asked(loaded, flow, before, path, view)
         if accepts is None:
@@ -146,26 +148,14 @@ class Waiting:
     ) -> bool | None:
         """The answer of the step's condition; None: the walk through the journal did not come to it."""
         executor = self._executor
-        probe = ProbeRuntime(journal, executor.catalog.actions.get)
-        inputs = next((entry.value for entry in journal if entry.key == "#inputs"), None)
-        event = loaded.event.view() if loaded.event is not None else None
-        if flow.legacy and event is not None:
-            event = legacy_event_view(event)
-        run = loaded.run
-        about = {
-            "id": ids.to_text("run", run.key),
-            "started_at": to_iso(run.started_at or run.created_at),
-            "version": run.version,
-        }
-        hands = Hands(
-            env=executor.env,
-            state=executor.states.of(flow.name),
-            secret=lambda name: f"<{name}>",
-            unseal=executor.seals.unseal,
-        )
-        if flow.code is not None:
+        if flow.code is not None or len(journal) > _LONGEST:
             return None
-        await probe.walk(flow, event=event, run=about, inputs=inputs, hands=hands)
+        state = executor.states.of(flow.name)
+        probe = ProbeRuntime(journal, executor.catalog.actions.get, unseal=executor.seals.unseal, state=state)
+        try:
+            await played(executor, loaded, flow, probe)
+        except ReactorError:
+            return None
         wanted = probe.wanted.get(path)
         if wanted is None:
             return None
@@ -200,6 +190,12 @@ class Waiting:
                 told = WAITS, "the run has not been told yet"
             found.append(_row(loaded.run, path, told[0], what, told[1], {"by": by}))
         return found
+
+
+def _until(journal: list[Entry], path: str) -> list[Entry]:
+    """The journal up to where a step took its event, or ended."""
+    ends = (path + "#event", path)
+    return journal[: next((at for at, entry in enumerate(journal) if entry.key in ends), len(journal))]
 
 
 def _began_before(event: Event) -> int:

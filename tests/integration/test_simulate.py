@@ -54,6 +54,30 @@ async def test_the_same_version_differs_in_nothing() -> None:
         assert answer["simulated"] == answer["recorded"]
 
 
+@pytest.mark.parametrize(
+    "control",
+    [
+        "throttle: {max: 1, per: 1500ms}",
+        "concurrency: {limit: 1}",
+        "batch: {size: 2, for: 300ms}",
+        "debounce: {for: 300ms}",
+        "hold: {over: 1, per: 1h}",
+        "singleton: {on_conflict: skip}",
+        "rate_limit: {max: 1, per: 1h}",
+    ],
+)
+async def test_what_the_gates_did_is_what_they_would_do(control: str) -> None:
+    flow = HEAD + control + "\nsteps:\n  - {name: nap, wait: 1500ms}\n"
+    async with running_reactor({"it": flow}, passivate_after=20) as reactor:
+        sent = [await reactor.send("go", {"n": n}) for n in range(3)]
+        for run in {run["id"]: None for receipt in sent for run in receipt["runs"]}:
+            if (await reactor.get(f"/runs/{run}"))["status"] != "paused":
+                await reactor.finished(run)
+        answer = await simulated(reactor, flow)
+        assert [item for item in answer["items"] if item["differs"]] == []
+        assert answer["events"] == 3
+
+
 async def test_a_condition_that_changes() -> None:
     async with running_reactor({"it": OVER_ONE}) as reactor:
         sent = await history(reactor, *({"n": n} for n in range(5)))
@@ -95,7 +119,7 @@ async def test_flow_control(control: str, expected: list[str]) -> None:
 
 
 async def test_slots_are_held_as_long_as_the_recorded_runs_lasted() -> None:
-    nap = "steps:\n  - {name: nap, wait: 1200ms}\n"
+    nap = "steps:\n  - {name: work, action: shell.exec, command: sleep 1.2}\n"
     async with running_reactor({"it": HEAD + nap}) as reactor:
         sent = [await reactor.send("go", {"n": n}) for n in range(3)]
         for receipt in sent:

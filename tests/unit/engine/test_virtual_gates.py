@@ -6,10 +6,12 @@ import pytest
 
 from reactor.engine.simulation.gates import VirtualGates
 from reactor.engine.simulation.outcomes import Fate, differ
+from reactor.engine.simulation.recorded import asleep
 from reactor.language.expressions import compile_expression
 from reactor.model import ids
 from reactor.model.event import Event
 from reactor.model.flow import Concurrency, Control, Debounce, Dedupe, EventBatch, Flow, Hold, Rate, Singleton
+from reactor.model.journal import Entry
 
 START = 1_700_000_000_000
 SECOND = 1_000
@@ -18,7 +20,7 @@ KEY = compile_expression("event.data.who")
 
 def played(flow: Flow, *arrivals: float, lasting: int = 0, who: str = "x") -> list[tuple[str, str, float | None]]:
     """Outcome, rule and second of the start of each event that arrives at these seconds."""
-    gates = VirtualGates(flow, lambda _key: lasting)
+    gates = VirtualGates(flow, lambda _key: (lasting, lasting))
     keys: list[int] = []
     for second in arrivals:
         at = START + int(second * SECOND)
@@ -90,6 +92,16 @@ def test_a_key_that_cannot_be_evaluated_starts_a_run_that_fails() -> None:
     wrong = compile_expression("event.data.who.name.first")
     [(outcome, rule, _)] = played(flow(Control(concurrency=Concurrency(limit=1, key=wrong))), 0)
     assert (outcome, rule) == ("started", "error")
+
+
+def test_a_sleeping_run_holds_no_slot() -> None:
+    entries = [
+        Entry("a#timer", 1_000, value=9_000), Entry("a", 9_000, "completed"),
+        Entry("b#started", 8_000), Entry("b#event", 12_000, value={"id": "e"}), Entry("b", 12_000, "completed"),
+        Entry("c#timer", 13_000, value=13_010), Entry("c", 13_010, "completed"), Entry("d#timer", 14_000, value=99_000),
+    ]  # fmt: skip
+    assert asleep(entries, least=100) == 11_000
+    assert asleep([], least=100) == 0
 
 
 def test_thousands_of_events() -> None:

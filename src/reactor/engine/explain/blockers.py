@@ -42,7 +42,8 @@ def of_steps(known: Mapping[str, Entry], flow: Flow | None) -> list[dict[str, An
     opened = list(dict.fromkeys(_path_of(key) for key in known if key.endswith(_OPENS) and _path_of(key)))
     ended = {key for key in known if "#" not in key}
     still = [path for path in opened if not _is_over(path, ended)]
-    inner = [path for path in still if not any(_is_below(other, path) for other in still)]
+    around = {path[: found.start()] for path in still for found in _STRUCTURE.finditer(path)}
+    inner = [path for path in still if path not in around]
     return [found for path in inner[:_MOST] for found in _step(path, known, steps.get(_ITERATION.sub("[]", path)))]
 
 
@@ -53,10 +54,6 @@ def _path_of(key: str) -> str:
 def _is_over(path: str, ended: set[str]) -> bool:
     """Whether the step, or one that it stands in, has ended."""
     return path in ended or any(path[: found.start()] in ended for found in _STRUCTURE.finditer(path))
-
-
-def _is_below(path: str, above: str) -> bool:
-    return path.startswith((above + ".", above + "["))
 
 
 def _step(path: str, known: Mapping[str, Entry], step: Step | None) -> Iterator[dict[str, Any]]:

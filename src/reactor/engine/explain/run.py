@@ -78,7 +78,7 @@ class RunExplained:
             return []
         known = index(loaded.journal) if loaded is not None else {}
         found = self._outside(run, live, known)
-        if found and run.status is not RunStatus.PAUSED:
+        if found and live is None and run.status is not RunStatus.PAUSED:
             return found
         steps = of_steps(known, flow)
         if run.status is RunStatus.PAUSED and any(one["kind"] == "person" for one in steps):

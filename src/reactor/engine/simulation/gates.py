@@ -28,8 +28,10 @@ _MERGING = ("batch", "debounce")
 class VirtualGates:
     """One flow's gates. A simulated run bears the number of its event."""
 
-    def __init__(self, flow: Flow, lasting: Callable[[int], int]) -> None:
-        """`lasting`: number of the event → milliseconds that its run holds its slot."""
+    def __init__(self, flow: Flow, lasting: Callable[[int], tuple[int, int]]) -> None:
+        """`lasting`: number of the event → milliseconds from its run's start to its end, and those of them in which it
+        holds a slot (they are taken to be the first).
+        """
         self._flow = flow
         self._lasting = lasting
         self._world = _World(flow)
@@ -109,7 +111,11 @@ class VirtualGates:
         if key in self._started:
             return
         self._started[key] = self._world.now()
-        self._world.call_at(self._world.now() + max(0, self._lasting(key)), lambda: self._gates.ended(key))
+        whole, active = self._lasting(key)
+        now = self._world.now()
+        if active < whole:
+            self._world.call_at(now + max(0, active), lambda: self._gates.left(key))
+        self._world.call_at(now + max(0, whole), lambda: self._gates.ended(key))
 
     def _cancelled(self, key: int) -> None:
         self._world.call_at(self._world.now(), lambda: self._end(key))

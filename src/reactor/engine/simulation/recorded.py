@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -11,9 +11,10 @@ from reactor.engine.flows import FlowBook
 from reactor.engine.simulation.gates import rule_of
 from reactor.engine.simulation.outcomes import DROPPED, HELD, LATE, MERGED, NOT, QUEUED, STARTED, UNKNOWN, Fate
 from reactor.model import ids
+from reactor.model.clock import Instant
 from reactor.model.event import Event
 from reactor.model.flow import Flow
-from reactor.model.journal import Run
+from reactor.model.journal import Entry, Run, index
 from reactor.model.states import RunStatus
 from reactor.routing.table import RouteTable
 from reactor.stores.port import FlowVersion, History, RunFilter, Store
@@ -150,3 +151,28 @@ def lasting(run: Run) -> int | None:
     if run.started_at is None or run.finished_at is None:
         return None
     return run.finished_at - run.started_at
+
+
+_WAITS = ("#timer", "#child", "#asked", "#event")
+
+
+def asleep(journal: Sequence[Entry], least: int) -> int:
+    """Milliseconds that a run has spent in waits of at least so many: it left memory then, and held no slot."""
+    known = index(journal)
+    spans = sorted(_spans(known))
+    total, reached = 0, 0
+    for begin, end in spans:
+        if end - begin >= least and end > reached:
+            total += end - max(begin, reached)
+            reached = end
+    return total
+
+
+def _spans(known: Mapping[str, Entry]) -> Iterator[tuple[Instant, Instant]]:
+    """Beginning and end of each wait."""
+    for key, entry in known.items():
+        if key.endswith(_WAITS):
+            path = key.partition("#")[0]
+            end, started = known.get(path), known.get(path + "#started")
+            if end is not None:
+                yield (started or entry).at, end.at

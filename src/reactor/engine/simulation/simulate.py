@@ -13,7 +13,7 @@ from reactor.engine.executor import Executor
 from reactor.engine.simulation.gates import VirtualGates
 from reactor.engine.simulation.outcomes import HELD, NOT, QUEUED, STARTED, Fate, differ
 from reactor.engine.simulation.paths import compared
-from reactor.engine.simulation.recorded import Past, lasting
+from reactor.engine.simulation.recorded import Past, asleep, lasting
 from reactor.model import ids
 from reactor.model.clock import Instant, to_iso
 from reactor.model.errors import InvalidError
@@ -117,8 +117,9 @@ class _Simulation:
         self._wanted = wanted
         self._table = RouteTable([flow], executor.env)
         self._past = Past(executor.store, history, executor.book, flow.name, executor.env)
-        self._lasted: dict[int, int] = {}
-        self._gates = VirtualGates(flow, lambda key: self._lasted.get(key, self._past.usual))
+        self._lasted: dict[int, tuple[int, int]] = {}
+        self._slots = flow.control is not None and flow.control.concurrency is not None
+        self._gates = VirtualGates(flow, lambda key: self._lasted.get(key, (self._past.usual, self._past.usual)))
         self._items: list[_Item] = []
 
     async def run(self) -> dict[str, Any]:
@@ -179,11 +180,8 @@ class _Simulation:
 
     async def _events(self, events: list[Event], early: set[int]) -> None:
         await self._past.runs(events)
+        await self._durations(events)
         for event in events:
-            run = self._past.run(event)
-            took = lasting(run) if run is not None else None
-            if took is not None:
-                self._lasted[event.key] = took
             matches, misses = self._table.match(event)
             hand = event.metadata.get("by") == "hand"
             if matches and not hand:
@@ -194,6 +192,22 @@ class _Simulation:
             rule, reason = (misses[0].rule, misses[0].reason) if misses else ("type", "it listens for something else")
             simulated = recorded if hand else Fate(outcome=NOT, rule=rule, reason=reason)
             self._items.append(_Item(event.key, event.type, recorded, bool(matches) and not hand, simulated))
+
+    async def _durations(self, events: list[Event]) -> None:
+        """How long the recorded runs took, and how long of that they held a slot."""
+        ended: dict[int, int] = {}
+        for event in events:
+            run = self._past.run(event)
+            took = lasting(run) if run is not None else None
+            if run is not None and took is not None:
+                self._lasted[event.key] = took, took
+                ended[run.key] = event.key
+        least = self._executor.limits.passivate_after
+        slow = [key for key, event in ended.items() if self._lasted[event][0] >= least] if self._slots else []
+        for loaded in await self._executor.store.load(slow) if slow else ():
+            key = ended[loaded.run.key]
+            took = self._lasted[key][0]
+            self._lasted[key] = took, max(0, took - asleep(loaded.journal, least))
 
     # --- the paths -------------------------------------------------------------------------------------------------
 
@@ -257,7 +271,7 @@ class _Simulation:
         control = self._flow.control
         if control is not None and (control.concurrency is not None or control.singleton is not None):
             notes.append(
-                f"runs are taken to last as long as recorded, waits included; {self._past.usual} ms where there is none"
+                f"runs are taken to last as long as recorded, and {self._past.usual} ms where there is no record"
             )
         return notes
 

@@ -17,7 +17,7 @@ def test_the_examples_pass_and_reach_every_branch(shop: Shop):
     assert "never reached" not in told
 
 
-@pytest.mark.parametrize("page", ["docs/testing.md", "docs/language.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/testing.md", "docs/language.md"])
 def test_what_the_docs_show_passes(tmp_path: Path, page: str):
     text = (ROOT / page).read_text("utf-8")
     shown = [block for block in FENCE.findall(text) if re.search(r"^tests:", block, re.MULTILINE) and "name:" in block]

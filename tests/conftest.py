@@ -5,7 +5,13 @@ import shutil
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Property tests take the same examples each time, so that a change is judged by itself; EXPLORE=1 looks for new ones.
+hypothesis.settings.register_profile("fixed", derandomize=True)
+if not os.environ.get("EXPLORE"):
+    hypothesis.settings.load_profile("fixed")
 
 # executable → Debian package. `make services` installs them all.
 PACKAGES = {

@@ -25,6 +25,9 @@ def test_what_the_docs_show_passes(tmp_path: Path, page: str):
     assert flows
     for number, block in enumerate(flows):
         (tmp_path / f"flow-{number}.yaml").write_text(block)
+    for name in {name for block in flows for name in re.findall(r"call: ([a-z-]+)", block)}:
+        if not any(re.search(rf"^name: {name}$", block, re.MULTILINE) for block in flows):
+            (tmp_path / f"{name}.yaml").write_text(f"name: {name}\nsteps: [{{action: log.info, message: called}}]\n")
     report = run_flow_tests(tmp_path)
     assert report.passed, report.text()
 

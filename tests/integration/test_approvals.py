@@ -78,6 +78,7 @@ async def opened(it: WaitingRig, count: int = 1) -> list[Any]:
     raise AssertionError("nobody is asked")
 
 
+@pytest.mark.proves("step.approve", "step.approve.by", "refused: approval by the wrong person")
 async def test_one_person_decides(rig: Any) -> None:
     it = await rig(asking(approve(by=val(["ann", "bob"]))))
     receipt = await it.send()
@@ -109,6 +110,7 @@ async def test_what_was_never_asked(rig: Any, id_: str) -> None:
         await it.engine.approvals.decide(id_, "approve", "ann")
 
 
+@pytest.mark.proves("step.approve.quorum", "refused: approval twice")
 async def test_a_double_click_counts_once(rig: Any) -> None:
     it = await rig(asking(approve(by=val(["ann", "bob"]), quorum=2)))
     receipt = await it.send()
@@ -132,6 +134,7 @@ async def test_a_rejection_rejects(rig: Any) -> None:
     assert (await output(it, receipt))["decision"] == "rejected"
 
 
+@pytest.mark.proves("step.approve.form")
 async def test_a_form(rig: Any) -> None:
     it = await rig(asking(approve(form=FORM)))
     receipt = await it.send()
@@ -144,6 +147,7 @@ async def test_a_form(rig: Any) -> None:
     assert (await output(it, receipt))["form"] == {"reason": "so", "amount": 1}
 
 
+@pytest.mark.proves("refused: approval too late")
 async def test_too_late(rig: Any) -> None:
     it = await rig(asking(approve(limit=60_000)))
     receipt = await it.send()
@@ -159,6 +163,7 @@ async def test_nobody_decides_in_time(rig: Any) -> None:
     assert (await output(it, await it.send()))["decision"] == "rejected"
 
 
+@pytest.mark.proves("step.approve.escalate")
 async def test_those_who_are_asked_later_may_decide_too(rig: Any) -> None:
     step = approve(by=val("ann"), escalate=(Escalation(after=60, to=val("boss")),))
     it = await rig(asking(step))
@@ -354,6 +359,7 @@ async def test_hostile_texts_stay_texts(reactor: RunningReactor) -> None:
     assert pages[1].status_code == 400
 
 
+@pytest.mark.proves("step.approve.notify")
 async def test_notify_gets_links_that_nobody_else_sees(reactor: RunningReactor) -> None:
     message = val({"message": "{{ approval.links.ann }} {{ approval.link }}"})
     told = ActionStep(name="tell", action="log.info", params=message)
@@ -365,6 +371,7 @@ async def test_notify_gets_links_that_nobody_else_sees(reactor: RunningReactor) 
     assert token not in (await reactor.http.get(f"/api/v1/runs/{run_id}/logs")).text
 
 
+@pytest.mark.proves("step.secret_output")
 async def test_secret_outputs_are_masked_at_every_door(reactor: RunningReactor) -> None:
     make = ActionStep(name="make", action="log.info", params=val({"message": "hunter22"}), secret_output=True)
     trigger = TriggerSpec(key="s/0", kind="event", config={"event": "go"})

@@ -69,6 +69,7 @@ async def db(request, tmp_path):
     ENGINES.close()
 
 
+@pytest.mark.proves("database.query.{url,sql,params}")
 async def test_values_go_in_and_come_out(db):
     for number, value in enumerate(HOSTILE):
         await db.query("INSERT INTO item (id, name) VALUES (:id, :name)", params={"id": number, "name": value})
@@ -83,6 +84,7 @@ async def test_values_go_in_and_come_out(db):
         assert found["rows"] == [{"id": number}]
 
 
+@pytest.mark.proves("database.insert.{url,table,rows,row,returning}")
 async def test_insert(db):
     rows = [{"name": value, 'odd " name': 1} for value in HOSTILE]
     output = await db.call("insert", table="item", rows=rows)
@@ -122,6 +124,7 @@ async def test_all_rows_or_none(db):
     assert await db.count() == 0
 
 
+@pytest.mark.proves("database.{update,delete}.all")
 async def test_many_rows(db):
     output = await db.call("insert", table="item", rows=[{"name": str(number)} for number in range(12_000)])
     assert (output["row_count"], len(output["keys"]), await db.count()) == (12_000, 10_000, 12_000)
@@ -130,6 +133,7 @@ async def test_many_rows(db):
     assert (await db.call("delete", table="item", all=True))["row_count"] == 12_000
 
 
+@pytest.mark.proves("database.update.{url,table,set,where}", "database.delete.{url,table,where,returning}")
 async def test_update_and_delete(db):
     await db.call("insert", table="item", rows=[{"name": value} for value in HOSTILE])
     assert await db.call("update", table="item", set={'odd " name': 5}, where={"name": HOSTILE[0]}) == {
@@ -170,6 +174,7 @@ async def test_lists_behind_in(db):
     assert (await db.query(sql, params={"names": ["a", "b"]}))["rows"] == [{"name": "c"}]
 
 
+@pytest.mark.proves("database.query.write")
 async def test_reading_cannot_write(db):
     await db.call("insert", table="item", row={"name": "a"})
     error = await db.fails("database.denied", "query", sql="DELETE FROM item", write=False)
@@ -189,6 +194,7 @@ async def test_two_columns_of_one_name(db):
     assert (await db.query("SELECT 1 AS id, 2 AS id"))["rows"] == [{"id": 1, "id_2": 2}]
 
 
+@pytest.mark.proves("database.query.limit")
 async def test_results_are_bounded(db):
     numbers = ENDLESS.replace("FROM c)", "FROM c WHERE x < 20000)").replace("count(*)", "x")
     error = await db.fails("database.limit", "query", sql=numbers)
@@ -213,6 +219,7 @@ async def test_wrong_statements(db, sql, kind):
     assert isinstance(await db.fails(f"database.{kind}", "query", sql=sql), PermanentError)
 
 
+@pytest.mark.proves("database.query.timeout")
 async def test_time_is_bounded_and_the_database_stops_too(db):
     start = time.monotonic()
     error = await db.fails("database.timeout", "query", sql=ENDLESS, timeout="200ms")

@@ -33,6 +33,7 @@ async def failure(server, /, **params) -> StepError:
     return caught.value
 
 
+@pytest.mark.proves("email.send.{to,cc,bcc,subject,text,from}", "email.send.smtp", "email.send.smtp.{host,port}")
 async def test_a_message_arrives(server):
     output = await send(server, cc="carl@example.org", bcc="dora@example.org", subject="Grüße", text=".\nÄ\n.\n")
     (message,) = server.messages
@@ -51,6 +52,7 @@ async def test_a_second_attempt_has_the_same_message_id(server):
     assert ids[0] == ids[1]
 
 
+@pytest.mark.proves("email.send.connection")
 async def test_by_connection(server):
     url = f"smtp://{server.host}:{server.port}"
     ctx = action_context(connections={"mail": {"type": "smtp", "url": url, "from": "Shop <shop@example.org>"}})
@@ -107,6 +109,7 @@ async def test_a_host_that_does_not_exist(server):
     assert (await failure(server, smtp={"host": "no-such-host.invalid"})).kind == "connection"
 
 
+@pytest.mark.proves("email.send.timeout")
 async def test_a_server_that_says_nothing():
     with socket.create_server(("127.0.0.1", 0)) as silent:
 
@@ -166,6 +169,7 @@ async def test_cancellation_leaves_no_connection():
         await asyncio.wait_for(closed.wait(), 5)
 
 
+@pytest.mark.proves("email.send.smtp.{user,password,tls,ca}")
 async def test_login_over_starttls():
     with smtp_server(tls=True, users={"ann": "hunter2"}) as server:
         login = {"tls": "starttls", "ca": server.ca, "user": "ann", "password": "hunter2"}

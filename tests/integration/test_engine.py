@@ -209,6 +209,7 @@ async def test_the_same_event_twice_in_one_batch(rig: Any) -> None:
     assert len(await it.engine.history.runs(RunFilter())) == 1
 
 
+@pytest.mark.proves("flow.dedupe.key")
 async def test_dedupe_by_key(rig: Any) -> None:
     key = Given(lambda scope: scope["event"]["data"])
     it = await rig(flow("a", do("d"), dedupe=Dedupe(key=key, for_=60_000)))
@@ -308,6 +309,7 @@ async def test_pause_and_resume(rig: Any) -> None:
     assert it.calls == ["one", "two"]
 
 
+@pytest.mark.proves("step.retry.then")
 async def test_a_step_that_pauses_for_a_person(rig: Any) -> None:
     it = await rig(flow("a", do("d", retry=Retry(max=1, then="pause"))))
     it.fails = 1
@@ -491,6 +493,7 @@ async def test_explain_tells_why_a_flow_did_not_start(rig: Any) -> None:
     assert verdicts == {"a": (True, "matched"), "b": (False, "type"), "c": (False, "if")}
 
 
+@pytest.mark.proves("step.delivery")
 async def test_at_most_once_is_not_done_again_after_a_crash(rig: Any) -> None:
     it = await rig(flow("a", do("once", delivery="at_most_once"), do("next")))
     it.gate.clear()

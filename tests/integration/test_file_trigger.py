@@ -51,6 +51,7 @@ async def quiet(bench, seconds=0.4):
     assert told(bench)[before:] == []
 
 
+@pytest.mark.proves("on.file")
 async def test_created_modified_moved_deleted(inbox):
     async with make(inbox) as bench:
         await armed(bench)
@@ -81,6 +82,7 @@ async def test_created_modified_moved_deleted(inbox):
     assert [key for key in bench.saved() if key != "snapshot"] == []
 
 
+@pytest.mark.proves("on.file.{path,changes}")
 async def test_patterns_choose_and_existing_files_are_left_alone(inbox):
     (inbox / "old.csv").write_text("old")
     (inbox / "deep" / "er").mkdir(parents=True)
@@ -105,6 +107,7 @@ async def test_a_folder_means_what_is_directly_in_it(inbox):
     assert told(bench) == [("created", "yes")]
 
 
+@pytest.mark.proves("on.file.existing")
 async def test_existing_files_can_be_processed_once(inbox):
     (inbox / "a").write_text("1")
     (inbox / "b").write_text("2")
@@ -162,6 +165,7 @@ async def test_a_new_pattern_does_not_flood(inbox):
     assert [key for key in fewer.saved() if key != "snapshot"] == []
 
 
+@pytest.mark.proves("on.file.{settle,content}")
 async def test_a_slowly_written_file_is_told_once_and_whole(inbox):
     async with make(inbox, settle="400ms", content="text") as bench:
         await armed(bench)
@@ -367,6 +371,7 @@ async def test_without_hints_it_looks_by_itself(inbox, monkeypatch):
     assert told(bench) == [("created", "a")]
 
 
+@pytest.mark.proves("on.file.content")
 async def test_content_as_json_and_csv(inbox):
     async with make(inbox / "*.json", content="json") as bench:
         await armed(bench)

@@ -28,6 +28,7 @@ async def explained(reactor: RunningReactor, receipt: dict[str, Any]) -> dict[st
     return found
 
 
+@pytest.mark.proves("flow.rate_limit", "flow.rate_limit.{max,per,key}")
 async def test_rate_limit() -> None:
     flow = HEAD + "rate_limit: {max: 2, per: 1h, key: event.data.who}\n" + QUICK
     async with running_reactor({"it": flow}) as reactor:
@@ -39,6 +40,7 @@ async def test_rate_limit() -> None:
         assert 'reactor_flow_control_total{rule="rate_limit"} 2' in (await reactor.http.get("/metrics")).text
 
 
+@pytest.mark.proves("flow.batch", "flow.batch.size")
 async def test_batch() -> None:
     flow = (
         HEAD
@@ -52,6 +54,7 @@ async def test_batch() -> None:
         assert (await reactor.finished(first))["output"] == {"list": [0, 1, 2], "last": 2}
 
 
+@pytest.mark.proves("flow.debounce", "flow.debounce.for")
 async def test_debounce() -> None:
     flow = HEAD + "debounce: {for: 300ms}\n" + QUICK + "outputs: {n: '{{ vars.n }}'}\n"
     async with running_reactor({"it": flow}) as reactor:
@@ -61,6 +64,7 @@ async def test_debounce() -> None:
         assert (await reactor.finished(first))["output"] == {"n": 2}
 
 
+@pytest.mark.proves("flow.hold", "flow.hold.{over,per}")
 async def test_hold_and_release() -> None:
     async with running_reactor({"it": HEAD + "hold: {over: 1, per: 1h}\n" + QUICK}) as reactor:
         runs = [run for [run] in await started(reactor, 4)]
@@ -77,6 +81,7 @@ async def test_hold_and_release() -> None:
         assert answer.status_code == 404
 
 
+@pytest.mark.proves("flow.singleton", "flow.singleton.key")
 async def test_singleton_skip() -> None:
     async with running_reactor({"it": HEAD + "singleton: event.data.who\n" + NAPS}) as reactor:
         [[first], second] = await started(reactor, 2, who="x")
@@ -87,6 +92,7 @@ async def test_singleton_skip() -> None:
         assert f"{first} has not ended" in told["reason"]
 
 
+@pytest.mark.proves("flow.singleton.on_conflict")
 async def test_singleton_cancel() -> None:
     async with running_reactor({"it": HEAD + "singleton: {on_conflict: cancel}\n" + NAPS}) as reactor:
         [first], [second] = await started(reactor, 2)
@@ -94,6 +100,7 @@ async def test_singleton_cancel() -> None:
         assert (await reactor.get(f"/runs/{second}"))["status"] in ("pending", "running", "waiting")
 
 
+@pytest.mark.proves("flow.throttle", "flow.throttle.{max,per}")
 async def test_throttle() -> None:
     async with running_reactor({"it": HEAD + "throttle: {max: 1, per: 700ms}\n" + QUICK}) as reactor:
         runs = [run for [run] in await started(reactor, 3)]
@@ -103,6 +110,7 @@ async def test_throttle() -> None:
         assert times[0][:19] < times[2][:19], "a second and more"
 
 
+@pytest.mark.proves("flow.concurrency", "flow.concurrency.limit", "flow.priority")
 async def test_concurrency_and_priority() -> None:
     flow = HEAD + "concurrency: 1\npriority: event.data.priority\n"
     flow += 'steps:\n  - {name: work, action: shell.exec, with: {command: "sleep 0.2"}}\n'
@@ -127,6 +135,7 @@ async def test_a_sleeping_run_lets_others_work() -> None:
         assert (await reactor.finished(first))["status"] == "completed"
 
 
+@pytest.mark.proves("flow.dedupe", "flow.dedupe.key")
 async def test_dedupe_tells_what_it_dropped() -> None:
     flow = HEAD + "dedupe: {key: event.data.who, for: 1h}\nconcurrency: 1\n" + QUICK
     async with running_reactor({"it": flow}) as reactor:
@@ -147,6 +156,7 @@ async def test_a_webhook_waits_for_the_result_of_a_queued_run() -> None:
         assert sum("n" in answer.text and answer.status_code == 200 for answer in answers) >= 2
 
 
+@pytest.mark.proves("refused: key that fails to evaluate")
 @pytest.mark.parametrize("data", [{}, {"who": None, "n": 1}])
 async def test_a_key_that_fails_is_seen(data: dict[str, Any]) -> None:
     flow = HEAD + "concurrency: {limit: 1, key: event.data.who.name}\n" + QUICK

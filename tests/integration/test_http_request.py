@@ -139,6 +139,7 @@ async def echo(server, seen, answer, send):
 # What is sent and what comes back
 
 
+@pytest.mark.proves("http.request.{url,query,headers}")
 async def test_a_get_and_its_output():
     async with serve(echo) as server:
         output = await request(
@@ -162,6 +163,7 @@ async def test_a_get_and_its_output():
         assert msgspec.json.decode(ACTION.views["text"](output)) == seen
 
 
+@pytest.mark.proves("http.request.{method,json,form,body,body_base64}")
 @pytest.mark.parametrize(
     ("params", "content_type", "body"),
     [
@@ -199,6 +201,12 @@ async def test_an_idempotency_key_goes_along_with_what_is_not_idempotent():
             assert output["body"]["headers"].get("idempotency-key") == sent
 
 
+@pytest.mark.proves(
+    "http.request.auth",
+    "http.request.auth.{basic,bearer,header}",
+    "http.request.auth.basic.{user,password}",
+    "http.request.auth.header.{name,value}",
+)
 async def test_credentials():
     async with serve(echo) as server:
         basic = "Basic " + base64.b64encode(b"ann:s").decode()
@@ -213,6 +221,7 @@ async def test_credentials():
             assert output["body"]["headers"][name] == value
 
 
+@pytest.mark.proves("http.request.connection")
 async def test_a_connection():
     async with serve(echo) as server:
         saved = {"base_url": f"{server.url}/v1/", "headers": {"X-Team": "a"}, "auth": {"bearer": "tok"}}
@@ -382,6 +391,7 @@ async def test_statuses_that_are_failures(method, status, headers, retryable):
         assert error.message == f"{method} {server.url}/{status} answered {status}"
 
 
+@pytest.mark.proves("http.request.success")
 async def test_what_counts_as_success():
     async with serve(statuses) as server:
         for success, status in [(404, 404), ("4xx", 410), ([200, "404"], 404), ("200-299", 202), (["2xx", "409"], 409)]:
@@ -413,6 +423,7 @@ async def test_nobody_listens():
         assert "geheim" not in error.message
 
 
+@pytest.mark.proves("http.request.timeout")
 async def test_slow_answers():
     async def app(server, seen, answer, send):
         if seen["path"] == "/body":
@@ -450,6 +461,7 @@ async def test_cancelling_closes_the_connection():
 # Bounds
 
 
+@pytest.mark.proves("http.request.max_body")
 async def test_bodies_over_the_limit():
     async def app(server, seen, answer, send):
         headers = [(b"content-length", b"1000001")] if seen["path"] == "/told" else []
@@ -589,6 +601,7 @@ async def redirects(server, seen, answer, send):
         await echo(server, seen, answer, send)
 
 
+@pytest.mark.proves("http.request.follow_redirects")
 async def test_redirects_are_followed_to_a_limit():
     async with serve(redirects) as server:
         assert (await request(f"{server.url}/count/10"))["body"]["path"] == "/count/0"
@@ -735,6 +748,7 @@ async def test_a_name_that_is_none():
 # Files
 
 
+@pytest.mark.proves("http.request.save_to")
 async def test_saving_to_a_file(tmp_path: Path):
     content = bytes(range(256)) * 20_000
 
@@ -814,6 +828,7 @@ def certificate(tmp_path_factory) -> tuple[str, str]:
     return str(folder / "cert.pem"), str(folder / "key.pem")
 
 
+@pytest.mark.proves("http.request.verify")
 async def test_tls(monkeypatch, certificate):
     async with serve(echo, ssl_certfile=certificate[0], ssl_keyfile=certificate[1]) as server:
         resolving(monkeypatch, ["127.0.0.1"])

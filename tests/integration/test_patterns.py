@@ -134,6 +134,7 @@ async def rig(folder: Path, *flows: str, clock: StillClock | None = None, **limi
         await it.engine.stop()
 
 
+@pytest.mark.proves("on.pattern", "on.pattern.{by,count}", "on.pattern.count.{event,if,at_least}")
 async def test_a_brute_force_alarm_from_yaml() -> None:
     async with running_reactor({"brute": BRUTE}) as reactor:
         await reactor.armed()
@@ -152,6 +153,7 @@ async def test_a_brute_force_alarm_from_yaml() -> None:
         assert len((await reactor.get("/runs"))["items"]) == 1
 
 
+@pytest.mark.proves("on.pattern.within", "on.pattern.sequence", "on.pattern.sequence.{event,absent}")
 async def test_a_heartbeat_that_stays_out(tmp_path: Path) -> None:
     async with rig(tmp_path, BEAT) as it:
         await it.armed()
@@ -318,6 +320,7 @@ steps: [{emit: {type: again}}]
         await it.quiet()
 
 
+@pytest.mark.proves("on.pattern.{all,any}", "on.pattern.all.{event,if}", "on.pattern.any.event")
 async def test_a_sequence_and_all_from_yaml(tmp_path: Path) -> None:
     paid = """\
 name: unpaid

@@ -51,6 +51,7 @@ async def runs_of(it: WaitingRig, name: str, count: int) -> list[Any]:
     return found
 
 
+@pytest.mark.proves("on.run", "on.run.{flow,status}")
 async def test_a_failure_starts_who_listens_for_it(rig: Any) -> None:
     bad = flow("bad", FailStep(name="f", error=val("broken")))
     good = flow("good", ReturnStep(name="r", value=ex("event.data")))

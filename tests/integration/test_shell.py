@@ -80,6 +80,7 @@ async def pid_in(path: Path) -> int:
     return found[0]
 
 
+@pytest.mark.proves("shell.exec.{command,env}")
 async def test_a_command_line():
     output = await run(command="echo hi; echo oh >&2; echo ${A}", env={"A": "x y"})
     assert output == {
@@ -91,6 +92,7 @@ async def test_a_command_line():
     }
 
 
+@pytest.mark.proves("shell.exec.argv")
 async def test_arguments_reach_the_program_as_they_are():
     hostile = ["'; touch pwned; '", "$(id)", "`id`", "a\nb", "*", "", "-n", "é", "\\", '"', "${HOME}", "%s"]
     script = "import json, sys; print(json.dumps(sys.argv[1:]))"
@@ -119,6 +121,7 @@ async def test_an_exit_code_fails_and_the_output_is_kept(code):
     assert (error.output["stdout"], error.output["success"]) == ("so\n", False)
 
 
+@pytest.mark.proves("shell.exec.success_codes")
 async def test_other_codes_may_be_success():
     assert (await run(command="exit 3", success_codes=[0, 3]))["success"] is True
     await fails("exit.0", command="true", success_codes=[3])
@@ -151,10 +154,12 @@ async def test_what_cannot_be_handed_over():
     assert "No such file" in (await fails("input", command="pwd", cwd="/no/such/folder")).message
 
 
+@pytest.mark.proves("shell.exec.cwd")
 async def test_cwd(tmp_path):
     assert (await run(command="pwd", cwd=str(tmp_path)))["stdout"].strip() == str(tmp_path.resolve())
 
 
+@pytest.mark.proves("shell.exec.stdin")
 async def test_standard_input():
     assert (await run(command="cat", stdin="line\nÄ"))["stdout"] == "line\nÄ"
     assert (await run(command="cat"))["stdout"] == ""
@@ -174,6 +179,7 @@ async def test_input_that_nobody_reads_is_no_failure():
     assert (await run(command="exec <&-; sleep 0.05; echo done", stdin="y" * 1_000_000))["stdout"] == "done\n"
 
 
+@pytest.mark.proves("shell.exec.max_output")
 async def test_endless_output_is_bounded():
     script = "echo begin; head -c 20000000 /dev/zero | tr '\\0' x; echo end"
     output = await run(command=script, max_output=1000)
@@ -190,6 +196,7 @@ async def test_secrets_are_masked():
     assert (output["stdout"], output["stderr"]) == ("***\n", "***\n")
 
 
+@pytest.mark.proves("shell.exec.timeout")
 async def test_timeout_ends_the_whole_group(tmp_path):
     start = time.monotonic()
     error = await fails("timeout", command="echo x; sleep 60 & echo $! >pid; wait", cwd=str(tmp_path), timeout="300ms")

@@ -96,6 +96,7 @@ async def test_each_pass_of_a_loop_takes_another_event(rig: Any) -> None:
     assert [event["data"] for event in await output(it, receipt)] == ["one", "two", "three"]
 
 
+@pytest.mark.proves("step.wait_for.{event,source}")
 async def test_patterns_sources_and_what_does_not_fit(rig: Any) -> None:
     step = wait_for("order.*", source="shop/*")
     it = await rig(flow("a", step, ReturnStep(name="r", value=ex("steps.w.output.type"))))
@@ -320,6 +321,7 @@ async def test_reserved_types_are_refused_at_every_door(rig: Any) -> None:
     assert "Reactor's own" in run.error.message
 
 
+@pytest.mark.proves("step.call.wait")
 async def test_a_call_that_is_not_waited_for(rig: Any) -> None:
     child = flow("child", WaitStep(name="w", for_=200), do("d"), event="never")
     call = CallStep(name="c", flow="child", params=val({}), wait=False)
@@ -351,6 +353,7 @@ async def test_cancel_does_not_go_down_to_a_child_that_is_not_waited_for(rig: An
     assert it.calls == ["d"]
 
 
+@pytest.mark.proves("step.call.version")
 async def test_a_call_of_a_version(rig: Any) -> None:
     old = flow("child", SetStep(name="s", values=val({"is": "old"})), event="never")
     call = CallStep(name="c", flow="child", params=val({}), version=1)

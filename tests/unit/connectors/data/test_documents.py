@@ -55,6 +55,7 @@ async def test_one_direction_at_a_time(name):
 # ---------------------------------------------------------------- JSON
 
 
+@pytest.mark.proves("data.json.{parse,format,indent,sort_keys}")
 async def test_json():
     assert await out("json", parse='\ufeff{"a": [1, null, 2.5, "é"]}') == {"a": [1, None, 2.5, "é"]}
     assert await out("json", format={"b": 1, "a": None}) == '{"b":1,"a":null}'
@@ -108,6 +109,7 @@ async def test_csv_with_a_header():
     }
 
 
+@pytest.mark.proves("data.csv.{parse,header,delimiter,quote}")
 async def test_csv_without_a_header_and_with_names():
     assert await call(ACTIONS["data.csv"], {"parse": "1;a\n2;b", "header": False, "delimiter": ";"}) == {
         "output": [["1", "a"], ["2", "b"]],
@@ -138,6 +140,7 @@ async def test_too_many_rows(monkeypatch):
     assert "more than 3 rows" in await refused("csv", format=[[1]] * 4)
 
 
+@pytest.mark.proves("data.csv.{format,columns,header}")
 async def test_writing_csv():
     rows = [{"id": 1, "ok": True}, {"id": 2.5, "more": [1, {"a": None}], "ok": None}]
     assert await call(ACTIONS["data.csv"], {"format": rows}) == {
@@ -168,6 +171,7 @@ def test_csv_comes_back_as_it_was(rows):
 # ---------------------------------------------------------------- XML
 
 
+@pytest.mark.proves("data.xml.{parse,format}")
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -188,6 +192,7 @@ async def test_xml_both_ways(text, value):
     assert await out("xml", parse=written) == value
 
 
+@pytest.mark.proves("data.xml.namespaces")
 async def test_xml_details():
     assert await out("xml", parse="<a>x<b/>y</a>") == {"a": {"b": None, "#text": "xy"}}
     assert await out("xml", parse="<a><!-- c --><![CDATA[<x>]]><?pi y?></a>") == {"a": "<x>"}
@@ -270,6 +275,7 @@ async def test_hostile_values_stay_values_in_xml():
 # ---------------------------------------------------------------- digests
 
 
+@pytest.mark.proves("data.hash.{text,base64,algorithm,key,encoding}")
 async def test_digests():
     assert await call(ACTIONS["data.hash"], {"text": "é"}) == {
         "output": hashlib.sha256("é".encode()).hexdigest(),

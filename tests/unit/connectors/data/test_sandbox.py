@@ -37,6 +37,7 @@ async def failure(made) -> PermanentError:
     return caught.value
 
 
+@pytest.mark.proves("data.jq.{program,input,args,many}")
 async def test_jq():
     assert await jq(".a[1]", {"a": [1, {"b": None}]}) == {"b": None}
     assert await jq("empty") is None
@@ -76,6 +77,7 @@ async def test_jq_sees_no_environment(monkeypatch):
     assert await jq("[env, $ENV]") == [{"TZ": "UTC"}, {"TZ": "UTC"}]
 
 
+@pytest.mark.proves("data.jq.max_time")
 @pytest.mark.parametrize("program", ["def f: f; f", "[limit(1e12; repeat(1))]", "last(range(1e12))", "until(false; .)"])
 async def test_jq_that_never_ends(program):
     start = time.monotonic()
@@ -116,6 +118,7 @@ async def test_cancelled_the_process_is_killed():
     assert await jq("1") == 1
 
 
+@pytest.mark.proves("data.regex.{pattern,text,flags}")
 async def test_regex_match():
     assert await regex(r"(\w+)@(?<host>\w+)", "a@b, c@d") == {
         "output": {"match": "a@b", "start": 0, "end": 3, "groups": ["a", "b"], "named": {"host": "b"}},
@@ -126,6 +129,7 @@ async def test_regex_match():
     assert (await regex("(a)|b", "b"))["output"]["groups"] == [None]
 
 
+@pytest.mark.proves("data.regex.{op,replacement,limit}")
 async def test_regex_find_all_replace_split():
     found = await regex(r"\d+", "1 22 333", op="find_all")
     assert ([match["match"] for match in found["output"]], found["count"]) == (["1", "22", "333"], 3)
@@ -162,6 +166,7 @@ async def test_wrong_regex(params, says):
     assert says in error.message
 
 
+@pytest.mark.proves("data.regex.max_time")
 @pytest.mark.parametrize(
     ("pattern", "text"), [("^(a|a|b|aa)+$", "a" * 40 + "c"), ("((((a{1000}){1000}){1000}){1000})", "a")]
 )

@@ -67,6 +67,7 @@ async def test_wrong_parameters(params, says):
     assert says in caught.value.message
 
 
+@pytest.mark.proves("email.send.{reply_to,headers}")
 def test_a_plain_message():
     ctx = action_context()
     got = built(ctx, subject="Grüße", text="Hällo\n", headers={"X-Order": "7"}, reply_to="sales@example.org")
@@ -78,6 +79,7 @@ def test_a_plain_message():
     assert got.get_content().replace("\r\n", "\n") == "Hällo\n"
 
 
+@pytest.mark.proves("email.send.html")
 def test_text_and_html():
     got = built(text="plain", html="<b>rich</b>")
     assert got.get_content_type() == "multipart/alternative"
@@ -178,6 +180,7 @@ def test_whatever_the_address_it_is_refused_or_reads_back_as_it_was(text):
     assert [address.addr_spec for address in built(to=[text])["To"].addresses][: len(found)] == found
 
 
+@pytest.mark.proves("email.send.attachments", "email.send.attachments.{path,content,base64,name,type}")
 def test_attachments(tmp_path):
     (tmp_path / "bill.pdf").write_bytes(b"%PDF")
     ctx = action_context(settings={"file_roots": (str(tmp_path),)})

@@ -47,6 +47,7 @@ async def refused(kind, action, root, /, settings=None, **params):
     return caught.value.message
 
 
+@pytest.mark.proves("file.read.path", "file.write.{path,content}")
 async def test_write_then_read(root):
     written = await call(actions.write, root, path="deep/er/a.txt", content="Grüße")
     assert written == {"path": f"{root}/deep/er/a.txt", "size": 7, "modified": written["modified"]}
@@ -54,6 +55,7 @@ async def test_write_then_read(root):
     assert names_in(root / "deep" / "er") == ["a.txt"]
 
 
+@pytest.mark.proves("file.{read,write}.{format,encoding}")
 async def test_formats(root):
     await call(actions.write, root, path="a.json", content={"b": [1, None]})
     assert (await call(actions.read, root, path="a.json", format="json"))["content"] == {"b": [1, None]}
@@ -74,6 +76,7 @@ async def test_formats(root):
     await refused("file.content", actions.write, root, path="x", content="€", encoding="latin-1")
 
 
+@pytest.mark.proves("file.write.{mode,make_dirs}")
 async def test_modes(root):
     await call(actions.write, root, path="a", content="1", mode="create")
     message = await refused("file.exists", actions.write, root, path="a", content="2", mode="create")
@@ -105,6 +108,7 @@ async def test_what_a_crash_left_behind_is_replaced(root, monkeypatch):
     assert (root / "a").read_text() == "whole"
 
 
+@pytest.mark.proves("file.read.max_size")
 async def test_read_limits(root):
     (root / "big").write_bytes(b"x" * 100)
     await refused("file.too_large", actions.read, root, path="big", max_size=99)
@@ -286,6 +290,7 @@ async def test_nothing_is_allowed_without_roots(root):
     assert names_in(root) == ["a"]
 
 
+@pytest.mark.proves("file.copy.{path,to,overwrite}")
 async def test_copy(root):
     (root / "a").write_text("1")
     (root / "a").chmod(0o750)
@@ -303,6 +308,7 @@ async def test_copy(root):
     assert (root / "a").read_text() == "1"
 
 
+@pytest.mark.proves("file.move.{path,to,overwrite}")
 async def test_move(root):
     (root / "a").write_text("1")
     (root / "b").write_text("2")
@@ -350,6 +356,7 @@ async def test_move_between_disks_and_without_links(root, monkeypatch):
     assert (root / "c").read_text() == "1"
 
 
+@pytest.mark.proves("file.delete.{path,missing_ok}")
 async def test_delete(root):
     (root / "a").write_text("1")
     assert (await call(actions.delete, root, path="a"))["deleted"] is True
@@ -361,6 +368,7 @@ async def test_delete(root):
     await refused("file.not_a_file", actions.delete, root, path=".")
 
 
+@pytest.mark.proves("file.list.{path,glob,recursive,limit}")
 async def test_list(root):
     for name in ("b.csv", "a.txt", "sub/c.csv", "sub/deep/d.csv"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,7 @@ def stripe_header(secret: str, seconds: int, body: str) -> str:
     return f"t={seconds},v1={signature},v0=ignored"
 
 
+@pytest.mark.proves("on.webhook.auth", "on.webhook.auth.github")
 async def test_github_vector(arm):
     headers = {"X-Hub-Signature-256": GITHUB_SIGNATURE, "X-GitHub-Delivery": "72d3162e", "X-GitHub-Event": "push"}
     async with arm(auth={"github": GITHUB}) as hook:
@@ -87,6 +88,7 @@ async def test_a_missing_or_empty_secret_does_not_arm(arm):
             pass
 
 
+@pytest.mark.proves("on.webhook.auth.slack")
 async def test_slack_vector(arm):
     headers = {
         "x-slack-request-timestamp": str(SLACK_TIME),
@@ -125,6 +127,7 @@ async def test_standard_webhooks_vector(arm, signatures):
         assert hook.event.id == "msg_p5jXN8AQM9LWM0D4loKWxJek"
 
 
+@pytest.mark.proves("on.webhook.auth.standard")
 async def test_standard_webhooks_asymmetric_vector(arm):
     headers = {**STANDARD_HEADERS, "webhook-signature": f"{V1} {V1A}"}
     async with arm(auth={"standard": STANDARD_PUBLIC}) as hook:
@@ -162,6 +165,7 @@ async def test_standard_webhooks_with_an_unusable_secret(arm, secret):
             pass
 
 
+@pytest.mark.proves("on.webhook.auth.stripe")
 async def test_stripe(arm):
     body = '{"id": "evt_1PQ", "type": "charge.succeeded"}'
     headers = {"content-type": "application/json"}
@@ -182,6 +186,7 @@ async def test_stripe(arm):
         assert len(hook.ctx.drafts) == 1
 
 
+@pytest.mark.proves("on.webhook.auth.hmac", "on.webhook.auth.hmac.{secret,header,algorithm,encoding,prefix}")
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512"])
 @pytest.mark.parametrize("encoding", ["hex", "base64"])
 async def test_generic_hmac(arm, algorithm, encoding):
@@ -195,6 +200,7 @@ async def test_generic_hmac(arm, algorithm, encoding):
         assert (await hook.call("other", {"x-sig": "h=" + text})).status == 401
 
 
+@pytest.mark.proves("on.webhook.auth.hmac.{timestamp_header,tolerance,template}")
 async def test_generic_hmac_over_a_template(arm):
     signed = f"POST /hook {STANDARD_TIME} abc:content".encode()
     config = {
@@ -212,6 +218,7 @@ async def test_generic_hmac_over_a_template(arm):
         assert (await hook.call("content", headers)).status == 401
 
 
+@pytest.mark.proves("on.webhook.auth.{basic,bearer}", "on.webhook.auth.basic.{user,password}")
 async def test_basic_and_bearer(arm):
     async with arm(
         auth={"basic": {"user": "ann", "password": ["old", "{{ secrets.P }}"]}}, secrets={"P": "pa:ss"}

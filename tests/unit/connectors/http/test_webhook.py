@@ -14,6 +14,7 @@ def problems(**config) -> list[str]:
     return Webhook().check(msgspec.convert({"path": "/a", **config}, Config))
 
 
+@pytest.mark.proves("on.webhook", "on.webhook.path")
 async def test_an_event_is_answered_after_its_commit(arm):
     async with arm(path="/orders/{id}") as hook:
         headers = {**JSON, "X-Thing": "one", "Cookie": "session=1", "Authorization": "Bearer x"}
@@ -90,6 +91,7 @@ async def test_a_closed_door(arm, error, status, after):
         assert dict(answer.headers).get(b"retry-after") == after
 
 
+@pytest.mark.proves("on.webhook.respond")
 @pytest.mark.parametrize(
     ("output", "status", "body", "content_type"),
     [
@@ -150,6 +152,7 @@ async def test_a_run_that_fails(arm, result, kind, detail):
         assert "step" not in found
 
 
+@pytest.mark.proves("on.webhook.timeout")
 async def test_a_run_that_takes_longer(arm):
     async with arm(respond="result", timeout="250ms") as hook:
         answer = await hook.call("{}", JSON)
@@ -161,6 +164,7 @@ async def test_a_run_that_takes_longer(arm):
         assert (answer.status, msgspec.json.decode(answer.body)["runs"]) == (202, [])
 
 
+@pytest.mark.proves("on.webhook.respond.{status,headers,body}")
 async def test_a_fixed_answer(arm):
     async with arm(respond={"status": 200, "headers": {"X-A": "b"}, "body": {"ok": True}}) as hook:
         answer = await hook.call("{}", JSON)
@@ -170,6 +174,7 @@ async def test_a_fixed_answer(arm):
         assert (await hook.call("{}", JSON)).status == 503
 
 
+@pytest.mark.proves("on.webhook.methods")
 async def test_methods(arm):
     async with arm(methods=["get", "POST", "GET"]) as hook:
         assert set(hook.ctx.http.handlers) == {("GET", "/hook"), ("POST", "/hook")}

@@ -12,6 +12,7 @@ from reactor.testing.actions import action_context, call
 ACTIONS = {action.name: action for action in connector.actions}
 
 
+@pytest.mark.proves("log.{debug,info,warn,error}.message")
 @pytest.mark.parametrize(
     ("name", "level"), [("debug", "DEBUG"), ("info", "INFO"), ("warn", "WARNING"), ("error", "ERROR")]
 )

@@ -202,6 +202,7 @@ def test_at_is_local_unless_it_says_otherwise():
     ]
 
 
+@pytest.mark.proves("on.schedule.except", "on.schedule.except.{from,to}")
 def test_excluded_days_are_local():
     config = ScheduleConfig(
         cron="0 */12 * * *", except_=["2026-01-02", ExceptRange("2026-01-04", "2026-01-05"), "12-24..01-01"]

@@ -23,6 +23,7 @@ def fired(bench):
     return [draft.data["scheduled_at"][5:16] for draft in bench.drafts]
 
 
+@pytest.mark.proves("on.schedule", "on.schedule.cron")
 async def test_ticks_are_events_with_neighbours_and_a_unique_id():
     async with make("*/10 * * * *", key="report/0") as bench:
         await bench.advance(25 * MINUTE)
@@ -47,6 +48,7 @@ async def test_the_first_start_fires_nothing_of_the_past():
     assert bench.saved()["last"] == to_iso(START + 1)
 
 
+@pytest.mark.proves("on.schedule.catch_up", "on.schedule.catch_up.max")
 @pytest.mark.parametrize(
     ("policy", "made_up"),
     [
@@ -148,6 +150,7 @@ async def test_a_busy_door_loses_no_tick():
     assert bench.state() == "armed"
 
 
+@pytest.mark.proves("on.schedule.overlap")
 async def test_overlap_skip_saves_and_counts():
     async with make({"cron": "* * * * *", "overlap": "skip"}) as bench:
         bench.hold = True
@@ -160,6 +163,7 @@ async def test_overlap_skip_saves_and_counts():
     assert fired(bench) == ["01-01T00:01", "01-01T00:04"]
 
 
+@pytest.mark.proves("on.schedule.overlap")
 async def test_overlap_queue_keeps_one_also_over_a_restart():
     bench = make({"cron": "* * * * *", "overlap": "queue"})
     async with bench:
@@ -181,6 +185,7 @@ async def test_overlap_queue_keeps_one_also_over_a_restart():
     assert fired(later) == ["01-01T00:02", "01-01T00:04"]
 
 
+@pytest.mark.proves("on.schedule.overlap")
 async def test_overlap_cancel_asks_the_earlier_run_to_stop():
     async with make({"cron": "* * * * *", "overlap": "cancel"}) as bench:
         bench.hold = True
@@ -197,6 +202,7 @@ async def test_overlap_allow_asks_nobody():
     assert len(bench.runs) == 3
 
 
+@pytest.mark.proves("on.schedule.jitter")
 async def test_jitter_delays_but_the_tick_keeps_its_name():
     config = {"cron": "@hourly", "jitter": "10m"}
     async with make(config, key="a/0") as one, make(config, key="b/0") as other:
@@ -208,6 +214,7 @@ async def test_jitter_delays_but_the_tick_keeps_its_name():
     assert [when for when, _ in one.emitted] != [when for when, _ in other.emitted]
 
 
+@pytest.mark.proves("on.schedule.at")
 async def test_single_times_end():
     async with make({"at": ["2026-01-01T00:05", "2025-01-01T00:00"]}) as bench:
         await bench.advance(HOUR)
@@ -216,6 +223,7 @@ async def test_single_times_end():
         assert bench.states[-1] == ("armed", None)
 
 
+@pytest.mark.proves("on.schedule.timezone")
 async def test_the_time_zone_is_the_flows_unless_said():
     async with make("0 9 * * *", timezone="Europe/Berlin") as bench:
         await bench.advance(DAY)
@@ -263,6 +271,7 @@ async def test_a_wrong_time_zone_of_the_flow_is_said():
         await ScheduleTrigger().run(make("@daily", timezone="Mars/Base"))
 
 
+@pytest.mark.proves("on.schedule.every")
 async def test_real_ticks_are_on_time():
     async with TriggerBench(ScheduleTrigger(), {"every": "200ms"}) as bench:
         await bench.until(lambda b: len(b.drafts) >= 4)
@@ -283,6 +292,7 @@ def test_the_connector_is_cheap_to_import():
     assert from_iso("2026-01-01T00:00Z") == START
 
 
+@pytest.mark.proves("on.schedule.after")
 async def test_after_starts_one_run_after_another():
     bench = make({"after": "10m"})
     bench.hold = True

@@ -6,6 +6,7 @@ Nothing real passes: when no run can move any more, the clock jumps to whatever 
 from __future__ import annotations
 
 import asyncio
+import functools
 import heapq
 import itertools
 import re
@@ -14,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from reactor.language.case import Answer, Case, Mock, fits
+from reactor.language.case import Answer, Case, Decision, Mock, fits
+from reactor.language.inputs import check_inputs
 from reactor.model.clock import Instant
 from reactor.model.event import Event
 from reactor.model.journal import Entry, Wanted
@@ -72,6 +74,17 @@ class Mocks:
         return [at for at, count in self._asked_for.items() if not count]
 
 
+def _form(asked: Mapping[str, Any], decision: Decision) -> tuple[Any, str | None]:
+    """The form as it is taken, and what is wrong with it."""
+    schema = asked.get("form")
+    if schema is None:
+        return None, "there is no form to fill in" if decision.form else None
+    if decision.decision == "reject" and not decision.form:
+        return None, None
+    values, problems = check_inputs(schema, decision.form or {})
+    return values, f"the form: {'; '.join(problems)}" if problems else None
+
+
 class CaseWorld:
     """One flow test under way."""
 
@@ -90,6 +103,10 @@ class CaseWorld:
         """By flow: what was recorded of each of its paths, for coverage."""
         self._handled: set[str] = set()
         self._entered: set[str] = set()
+        self._approvals: dict[str, dict[str, Any]] = {}
+        """Approval id → what is asked."""
+        self.refused: list[tuple[int, str]] = []
+        """Decisions of the test, by their number, that nobody would have taken, and why."""
         self.paused: str | None = None
         self.trouble: Trouble | None = None
         self.background: list[asyncio.Task[Any]] = []
@@ -133,16 +150,28 @@ class CaseWorld:
                 marks.add("unhandled")
 
     def _asked(self, path: str, asked: dict[str, Any]) -> None:
-        """People are asked: those of the test will answer."""
-        for decision in self._decisions:
-            if decision.step is None or fits(decision.step, path):
-                people = asked.get("people") or ["tester"]
-                by = decision.by or people[0]
-                data = {"approval": asked.get("id"), "decision": decision.decision, "by": by, "form": decision.form}
-                self.at(self.clock.now() + decision.after, self._tells(DECIDED, data, str(asked.get("id"))))
+        """People are asked: those of the test will answer. Those who are asked later are in a second entry."""
+        id_ = str(asked.get("id"))
+        begun = id_ in self._approvals
+        self._approvals[id_] = asked
+        for number, decision in enumerate(self._decisions):
+            if not begun and (decision.step is None or fits(decision.step, path)):
+                tell = functools.partial(self._decided, id_, path, number, decision)
+                self.at(self.clock.now() + decision.after, tell)
 
-    def _tells(self, type_: str, data: Any, subject: str) -> Callable[[], None]:
-        return lambda: self.arrive({"type": type_, "data": data, "subject": subject, "source": "reactor/approvals"})
+    def _decided(self, id_: str, path: str, number: int, decision: Decision) -> None:
+        """Somebody decides, as at the real door: whoever is not asked, or fills in what does not fit, is refused."""
+        asked = self._approvals[id_]
+        by = decision.by or (asked.get("people") or ["tester"])[0]
+        form, why = _form(asked, decision)
+        if asked.get("people") and by not in asked["people"]:
+            why = f"{by} is not asked; those who may decide then are {', '.join(asked['people'])}"
+        if why is not None:
+            self.refused.append((number, f"the decision on `{path}` is refused: {why}"))
+            self.moved()
+            return
+        data = {"approval": id_, "decision": decision.decision, "by": by, "form": form}
+        self.arrive({"type": DECIDED, "data": data, "subject": id_, "source": "reactor/approvals"})
 
     def call(self, path: str, *, pure: bool) -> None:
         """A step calls something. Attempts after the first are the same call."""

@@ -228,6 +228,7 @@ async def _play(
             result.mismatches.append(Mismatch(at=at, message=world.trouble.message))
         else:
             result.mismatches += compare(case, _seen(runtime, task, world))
+            result.mismatches += [Mismatch(at=("approve", at), message=message) for at, message in world.refused]
             result.mismatches += _unused(world, result)
     finally:
         await runtime.leave([task, *world.background])

@@ -383,7 +383,10 @@ def test_nobody_decides(shows):
     )
     steps = flow.replace("on_timeout: reject", "on_timeout: [{name: late, emit: {type: late}}]")
     steps = steps.replace("expect: {output: 'rejected 2026-01-03T00:00:00.000Z'}", "expect: {steps: {late: completed}}")
-    shows(steps.replace("outputs: ", "# outputs: "), ("on_timeout: [{name: late", "on_timeout: [{name: other, wait: 1s}, {name: late, if: 'false'"))
+    shows(
+        steps.replace("outputs: ", "# outputs: "),
+        ("on_timeout: [{name: late", "on_timeout: [{name: other, wait: 1s}, {name: late, if: 'false'"),
+    )
 
 
 @pytest.mark.proves("step.wait")

@@ -17,16 +17,19 @@ def flows() -> None:
 
 @flows.command("list", epilog="Example: reactor flows list --disabled")
 @click.option("--enabled/--disabled", "enabled", default=None, help="Only those that are, or are not, enabled.")
+@click.option("--label", metavar="NAME[=VALUE]", help="Only those with this label.")
 @page_options
 @json_option
 @server_options
-def list_(enabled: bool | None, limit: int, cursor: str | None, as_json: bool, **where: str | None) -> None:
+def list_(
+    enabled: bool | None, label: str | None, limit: int, cursor: str | None, as_json: bool, **where: str | None
+) -> None:
     """List the flows that are there, and files that could not be taken in."""
     from reactor.cli import output
 
     client = client_of(**where)
     wanted = None if enabled is None else str(enabled).lower()
-    answer = client.get("/flows", enabled=wanted, limit=limit, cursor=cursor)
+    answer = client.get("/flows", enabled=wanted, label=label, limit=limit, cursor=cursor)
 
     def row(flow: dict[str, Any]) -> list[Any]:
         state = "enabled" if flow["enabled"] else output.status("disabled")

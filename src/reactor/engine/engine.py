@@ -79,7 +79,7 @@ class Engine:
         self.limits = parts.limits
         self.changes = Changes()
         self.book = FlowBook(parts.store, parts.clock, parts.compile, parts.check_inputs, parts.env)
-        self.retention = Retention(parts.store, parts.clock, parts.retention)
+        self.retention = Retention(parts.store, parts.clock, parts.retention, self.book.retentions)
         self.ready = False
         self.started_at = 0
 

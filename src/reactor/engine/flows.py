@@ -82,6 +82,10 @@ class FlowBook:
             return None
         return msgspec.structs.replace(flow, version=version.version, file=version.file)
 
+    def retentions(self) -> dict[str, int]:
+        """Milliseconds that finished runs are kept, of the flows that say so themselves."""
+        return {name: flow.retention for name, flow in self.current.items() if flow.retention is not None}
+
     async def take(self, flow: Flow) -> Flow:
         """Register a flow: the same meaning is the same version, another is the next one. Returns it with its
         number.

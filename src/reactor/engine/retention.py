@@ -1,9 +1,12 @@
-"""Removes runs and events that are older than the operator wants, and claims that are over, in small batches."""
+"""Removes runs and events that are older than the operator or their flow wants, and claims that are over, in small
+batches.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 
 from reactor.model.clock import Clock
 from reactor.model.errors import StoreError
@@ -21,11 +24,12 @@ _PERIOD = 60.0
 class Retention:
     """Looks every minute whether something has become too old."""
 
-    def __init__(self, store: Store, clock: Clock, keep: int | None) -> None:
-        """`keep`: milliseconds; None keeps runs and events for ever."""
+    def __init__(self, store: Store, clock: Clock, keep: int | None, own: Callable[[], Mapping[str, int]]) -> None:
+        """`keep`: milliseconds; None keeps runs and events for ever. `own`: flow → how long its runs are kept."""
         self._store = store
         self._clock = clock
         self._keep = keep
+        self._own = own
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -42,9 +46,21 @@ class Retention:
     async def _work(self) -> None:
         while True:
             await asyncio.sleep(_PERIOD)
-            before = 0 if self._keep is None else self._clock.now() - self._keep
             try:
-                while await self._store.purge(before, _BATCH):  # noqa: ASYNC110 - a breath, not a wait
-                    await asyncio.sleep(_BREATH)
+                await self.look()
             except StoreError as error:
                 _log.error("cannot remove what is older than the retention, trying again in a minute: %s", error)
+
+    async def look(self) -> None:
+        """Remove what is too old now.
+
+        Raises:
+            StoreError: see `Store.purge`.
+        """
+        now, own = self._clock.now(), self._own()
+        before = 0 if self._keep is None else now - self._keep
+        while await self._store.purge(before, _BATCH, but=own.keys()):  # noqa: ASYNC110 - a breath, not a wait
+            await asyncio.sleep(_BREATH)
+        for flow, keep in own.items():
+            while await self._store.purge(now - keep, _BATCH, flow=flow):  # noqa: ASYNC110 - the same
+                await asyncio.sleep(_BREATH)

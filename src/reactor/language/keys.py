@@ -311,7 +311,7 @@ CONTROL_KEYS = (
 FLOW_KEYS = (
     make("name", shape("name"), "The flow's name; unique.", "big-order", required=True),
     make("description", TEXT, "What it does, for people.", "Charge a big order and tell sales"),
-    make("labels", shape("labels"), "Texts to find flows by.", "{team: sales}"),
+    make("labels", shape("labels"), "Texts to find flows by: `reactor flows list --label team=sales`, `flow.labels`.", "{team: sales}"),
     make(
         "on",
         shape("triggers"),
@@ -337,8 +337,8 @@ FLOW_KEYS = (
         "{key: event.data.id, for: 1h}",
     ),
     *CONTROL_KEYS,
-    make("retention", SPAN, "How long finished runs are kept; default: as the server is set.", "30d"),
-    make("timezone", shape("zone"), "For schedules and times; default UTC.", "Europe/Berlin"),
+    make("retention", SPAN, "How long finished runs of this flow are kept; default: as the server is set.", "30d"),
+    make("timezone", shape("zone"), "Of schedules, and of times without an offset in `wait: {until: …}`; default UTC.", "Europe/Berlin"),
     make("connections", shape("connections"), "Settings to reach systems.", "{db: {type: sqlite, url: orders.db}}"),
     make(
         "tests",

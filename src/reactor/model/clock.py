@@ -91,13 +91,13 @@ def to_iso(instant: Instant) -> str:
     return f"{text}.{millis:03d}Z"
 
 
-def from_iso(text: str) -> Instant:
-    """Read RFC 3339 / ISO 8601 text; without an offset it is taken as UTC.
+def from_iso(text: str, zone: dt.tzinfo = dt.UTC) -> Instant:
+    """Read RFC 3339 / ISO 8601 text; without an offset it is a time of `zone`.
 
     Raises:
         ValueError: the text is not a time.
     """
     moment = dt.datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.UTC)
+        moment = moment.replace(tzinfo=zone)
     return round(moment.timestamp() * 1000)

@@ -92,7 +92,7 @@ async def wait(it: Interpreter, step: WaitStep, path: str, frame: Frame, started
     if timer is not None:
         until = int(timer.value)
     elif step.until is not None:
-        until = values.as_instant(it.evaluate(step.until, frame, path, "until"), path)
+        until = values.as_instant(it.evaluate(step.until, frame, path, "until"), path, it.flow.timezone)
     else:
         until = started + it.delay(step.for_ or 0, frame, path, "wait")
     if timer is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from reactor.model import durations
 from reactor.model.clock import Instant, from_iso
@@ -87,17 +88,18 @@ def as_count(value: Any, path: str, slot: str) -> int:
     return value
 
 
-def as_instant(value: Any, path: str) -> Instant:
-    """A point in time that an expression gave: a datetime, ISO 8601 text, or seconds since 1970.
+def as_instant(value: Any, path: str, zone: str = "UTC") -> Instant:
+    """A point in time that an expression gave: a datetime, ISO 8601 text, or seconds since 1970. Without an offset it
+    is a time of `zone`.
 
     Raises:
         PermanentError: it is none.
     """
-    if isinstance(value, dt.datetime):
-        return round(value.timestamp() * 1000)
     try:
+        if isinstance(value, dt.datetime):
+            value = value.isoformat()
         if isinstance(value, str):
-            return from_iso(value)
+            return from_iso(value, ZoneInfo(zone))
         if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _END:
             return round(value * 1000)
     except (ValueError, OverflowError):

@@ -23,6 +23,8 @@ class FlowQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which flows."""
 
     enabled: bool | None = None
+    label: str | None = None
+    """`NAME=VALUE`, or `NAME` with any value."""
 
 
 class TriggerQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,6 +118,11 @@ def _by_flow(call: Call) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def _labelled(flow: Flow, wanted: str) -> bool:
+    name, given, value = wanted.partition("=")
+    return name in flow.labels and (not given or flow.labels[name] == value)
+
+
 @get("/api/v1/flows", shapes.Listed[shapes.FlowRow], query=FlowQuery)
 async def flows(call: Call) -> Any:
     """The flows that are there, by name."""
@@ -124,7 +131,9 @@ async def flows(call: Call) -> Any:
     names = [
         name
         for name in sorted(book.current)
-        if (query.cursor is None or name > query.cursor) and query.enabled in (None, book.enabled.get(name, True))
+        if (query.cursor is None or name > query.cursor)
+        and query.enabled in (None, book.enabled.get(name, True))
+        and (query.label is None or _labelled(book.current[name], query.label))
     ][: query.limit + 1]
     by_flow = _by_flow(call)
     return page(names, query.limit, str, lambda name: _row(call, book.current[name], by_flow))

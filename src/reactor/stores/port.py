@@ -8,7 +8,7 @@ Keys are integers (`model.ids`); whoever shows them makes text of them. All read
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -179,10 +179,12 @@ class Store(Protocol):
         """Keep a new version, or change `enabled`, `current` and `file` of one that is there."""
         ...
 
-    async def purge(self, before: Instant, limit: int) -> int:
+    async def purge(self, before: Instant, limit: int, *, flow: str | None = None, but: Collection[str] = ()) -> int:
         """Remove up to `limit` finished runs older than `before` with their journals, then events of that age
         without runs (their own, or one that a verdict names), claims that are over and blobs that nothing names. How
         many rows went; 0: nothing more to do.
+
+        With `flow` only the runs of that flow go, and their journals. Runs of the flows in `but` stay.
         """
         ...
 

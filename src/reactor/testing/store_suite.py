@@ -433,6 +433,25 @@ class PurgeSuite:
         await opened.keep(gone[0][1])
         same((await opened.store.load([gone[0][1].key]))[0].journal, [])
 
+    async def test_runs_of_one_flow_or_of_the_others(self, opened: Opened) -> None:
+        at = opened.clock.now()
+        done: dict[str, Any] = {"status": RunStatus.COMPLETED, "finished_at": at}
+        events = [opened.event() for _ in range(4)]
+        runs = [opened.run(event, flow=flow, **done) for event, flow in zip(events, "abcc", strict=True)]
+        for event, run in zip(events, runs, strict=True):
+            await opened.accept(Acceptance(event=event, runs=(run,)), journal=[(run.key, segment(Entry("x", 1)))])
+        before = opened.clock.time = at + 3_600_000
+        same([await opened.store.purge(before, 1, flow="c") for _ in range(3)], [1, 1, 0])
+        same(await opened.store.purge(before, 10, flow="nobody"), 0)
+        same([await opened.store.run(run.key) for run in runs], [*runs[:2], None, None])
+        # Their events are as old as before, and go when all that is of this age goes.
+        same(await opened.store.event(events[2].key), events[2])
+        gone = 0
+        while went := await opened.store.purge(before, 10, but=("a",)):
+            gone += went
+        same((gone, await opened.store.run(runs[0].key), await opened.store.run(runs[1].key)), (4, runs[0], None))
+        same(await opened.store.event(events[0].key), events[0])
+
     async def test_a_long_run_is_as_old_as_its_end(self, opened: Opened) -> None:
         run = opened.run(status=RunStatus.COMPLETED, finished_at=opened.clock.now() + 10_000_000)
         await opened.keep(run)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+import msgspec
 
 from reactor.model.clock import Instant
 from reactor.model.ids import first_at
@@ -11,19 +13,31 @@ from reactor.stores.blobs import Blobs
 from reactor.stores.sqlite import queries
 
 
-def purge_rows(connection: sqlite3.Connection, blobs: Blobs, before: Instant, limit: int) -> int:
-    """Runs first; when none is left, events without runs. A run's age is its end, an event's its arrival."""
+def purge_rows(
+    connection: sqlite3.Connection,
+    blobs: Blobs,
+    before: Instant,
+    limit: int,
+    flow: str | None = None,
+    but: Collection[str] = (),
+) -> int:
+    """Runs first; when none is left, events without runs. A run's age is its end, an event's its arrival.
+
+    With `flow` the runs of that flow alone; `but` those of other flows, which stay.
+    """
     if limit <= 0:
         return 0
     connection.execute(queries.DOOMED_TABLE)
-    values = {"before": before, "below": first_at(before), "limit": limit}
+    named = msgspec.json.encode(sorted(but) if flow is None else [flow]).decode()
+    values = {"before": before, "below": first_at(before), "limit": limit, "flows": named}
+    doom = queries.DOOM_RUNS_OF if flow is not None else queries.DOOM_RUNS_BUT if but else queries.DOOM_RUNS
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute(queries.DOOM_RUNS, values)
+    connection.execute(doom, values)
     names = _names(connection, queries.DOOMED_JOURNAL_BLOBS)
     connection.execute(queries.DROP_JOURNALS)
     gone = connection.execute(queries.DROP_RUNS).rowcount
     connection.execute(queries.DOOMED_CLEAR)
-    if gone < limit:
+    if gone < limit and flow is None:
         connection.execute(queries.DOOM_EVENTS, {"below": values["below"], "limit": limit - gone})
         names += _names(connection, queries.DOOMED_EVENT_BLOBS)
         connection.execute(queries.DROP_VERDICTS)

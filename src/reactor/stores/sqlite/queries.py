@@ -141,10 +141,16 @@ def claims_there(count: int) -> str:
 # Purging. Finished runs of which neither they nor the parent that may still read them live.
 DOOMED_TABLE = "CREATE TEMP TABLE IF NOT EXISTS doomed (key INTEGER PRIMARY KEY)"
 DOOMED_CLEAR = "DELETE FROM doomed"
-DOOM_RUNS = """INSERT INTO doomed SELECT key FROM runs AS r NOT INDEXED
- WHERE key < :below AND status >= 4 AND coalesce(finished_at, created_at) < :before
+_DOOMED = """ key < :below AND status >= 4 AND coalesce(finished_at, created_at) < :before
  AND (parent_key IS NULL OR NOT EXISTS (SELECT 1 FROM runs p WHERE p.key = r.parent_key AND p.status < 4))
  ORDER BY key LIMIT :limit"""
+DOOM_RUNS = f"INSERT INTO doomed SELECT key FROM runs AS r NOT INDEXED WHERE {_DOOMED}"  # noqa: S608 - constants
+_ORIGINS = "(SELECT id FROM origins WHERE flow IN (SELECT value FROM json_each(:flows)))"
+DOOM_RUNS_BUT = f"INSERT INTO doomed SELECT key FROM runs AS r NOT INDEXED WHERE origin NOT IN {_ORIGINS} AND {_DOOMED}"  # noqa: S608 - constants
+# By the index: the other flows' runs are not read.
+DOOM_RUNS_OF = (
+    f"INSERT INTO doomed SELECT key FROM runs AS r INDEXED BY runs_by_origin WHERE origin IN {_ORIGINS} AND {_DOOMED}"  # noqa: S608 - constants
+)
 # Called only when no run is left to doom, so few runs below are read.
 DOOM_EVENTS = f"""INSERT INTO doomed SELECT key FROM events NOT INDEXED WHERE key < :below AND key NOT IN (
     SELECT event_key FROM runs NOT INDEXED WHERE key < :below + {LATE} AND event_key IS NOT NULL

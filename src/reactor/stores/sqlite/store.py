@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -161,13 +161,15 @@ class SqliteStore:
         versions, self._versions, self._adding = self._versions, [], None
         await self._write.call(lambda connection: _keep_versions(connection, versions))
 
-    async def purge(self, before: Instant, limit: int) -> int:
+    async def purge(self, before: Instant, limit: int, *, flow: str | None = None, but: Collection[str] = ()) -> int:
         """See `Store.purge`. One call holds the writer for about 20 µs a row: 500 at a time do not disturb commits.
 
         A finished run stays while the run that called it lives. Ages: a run's end, an event's arrival.
         """
-        gone = await self._write.call(lambda connection: purge.purge_rows(connection, self._blobs, before, limit))
-        if gone >= limit:
+        gone = await self._write.call(
+            lambda connection: purge.purge_rows(connection, self._blobs, before, limit, flow, but)
+        )
+        if gone >= limit or flow is not None:
             return gone
         now = self._clock.now()
         over = await self._read.call(lambda connection: purge.claims_over(connection, now, limit - gone))

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from reactor.model.states import RunStatus
 from reactor.stores.port import RunFilter
 from reactor.testing.actions import StillClock
 from reactor.testing.running import running_reactor
@@ -245,10 +246,14 @@ async def test_debounce_of_a_key_comes_to_an_end(tmp_path, most, later):
     async with rig(tmp_path, flow, clock=clock) as it:
         for _ in range(3):
             await it.send("go", "busy", "other")
+            async with asyncio.timeout(10):
+                # What goes into a run that is there is a run of its own for a moment.
+                while len(waiting := await it.engine.history.runs(RunFilter(status=(RunStatus.PENDING,)))) != 2:
+                    await asyncio.sleep(0.005)
+            assert all(run.flow == "it" for run in waiting)
             clock.time += 50_000
             it.engine.executor.timers._fire()
-        runs = await ended(it, "it", 2 * later)
-        assert len(runs) == 2 + 2 * later
+        assert len(await ended(it, "it", 2 * later)) == 2 + 2 * later
 
 
 @pytest.mark.proves("flow.throttle.key")

@@ -251,8 +251,13 @@ VERBS = (
 
 TRIGGER_KEYS = (
     make("if", CONDITION, "Cheap filter before a run exists.", "event.data.total > 100"),
-    make("type", TEXT, "Renames the events.", "order.created"),
-    make("id", EXPRESSION, "The dedupe key: the same id twice starts nothing twice.", "event.data.id"),
+    make("type", TEXT, "Renames the events; not with `event` and `run`, which take those of others.", "order.created"),
+    make(
+        "id",
+        EXPRESSION,
+        "The dedupe key: the same id twice starts nothing twice. With `event` and `run` say `dedupe`.",
+        "event.data.id",
+    ),
     make("enabled", FLAG, "Whether it listens.", "false"),
 )
 LATER_TRIGGERS = ("kafka", "nats", "redis", "mqtt", "database", "cdc", "email")

@@ -377,7 +377,9 @@ def _trigger(catalog: Catalog, params: dict[type, Schema]) -> Schema:
 
 
 def _kind(trigger: Trigger, schema: Schema) -> Schema:
-    common = {key.name: _property(key) for key in TRIGGER_KEYS}
+    # Who takes the events of others gives them neither a type nor an id.
+    without = ("type", "id") if getattr(trigger, "passive", False) else ()
+    common = {key.name: _property(key) for key in TRIGGER_KEYS if key.name not in without}
     given = schema.get("properties", {})
     forms: list[Schema] = [{**schema, "required": []}]
     if trigger.short is not None:

@@ -24,6 +24,8 @@ _IDS = Scope(names=ONLY_EVENT, place="in the id of an event")
 _EVENT_TYPE = re.compile(r"[\w-]+(\.[\w-]+)*")
 _SUBJECT = re.compile(r"`?([A-Za-z_]\w*(?:\.\w+)*)`?[: ]")
 
+_DEDUPE = "say `dedupe: {key: …, for: 7d}` in the flow"
+
 
 def read(reader: Reader, node: Node, flow: str) -> tuple[TriggerSpec, ...]:
     """All triggers of a flow; `FLOW/0`, `FLOW/1` … are their keys."""
@@ -52,10 +54,20 @@ def _read(reader: Reader, given: Node, key: str) -> TriggerSpec | None:
     before = len(reader.problems)
     config, exprs = _config(reader, trigger, node)
     common = _common(reader, node)
+    if getattr(trigger, "passive", False):
+        _of_others(reader, node, kind)
     if config is None or any(problem.severity == "error" for problem in reader.problems[before:]):
         return None
     line = reader.source.place(given.start)[0]
     return TriggerSpec(key=key, kind=kind, config=config, exprs=exprs, line=line, **common)
+
+
+def _of_others(reader: Reader, node: Mapping, kind: str) -> None:
+    """A trigger that takes the events of others gives them neither a type nor an id."""
+    for name, instead in (("type", f"name the type that is wanted behind `{kind}`"), ("id", _DEDUPE)):
+        if name in node.entries:
+            message = f"`{name}` is for triggers that make events, and `{kind}` takes those that are there; {instead}"
+            reader.report("not-here", message, node.keys[name])
 
 
 def _kind(reader: Reader, node: Mapping) -> str | None:

@@ -291,6 +291,30 @@ def names(functions: Iterable[str]) -> str:
     return textwrap.fill(" ".join(f"`{name}`" for name in sorted(functions)), 118, break_long_words=False)
 
 
+def proven() -> str:
+    """Every key with the tests that show what it does."""
+    import check_keys  # noqa: PLC0415 - they read this module
+    import key_list  # noqa: PLC0415
+
+    rows = [(f"`{name}`", doc, _tests(check_keys.tests_of(name))) for name, doc in key_list.known().items()]
+    return table(("key", "what it does", "shown by"), rows)
+
+
+def refused() -> str:
+    """What is refused, with the tests that show it."""
+    import check_keys  # noqa: PLC0415 - they read this module
+    import key_list  # noqa: PLC0415
+
+    return table(
+        ("what is refused", "shown by"),
+        [(what, _tests(check_keys.tests_of(f"refused: {what}"))) for what in key_list.REFUSED],
+    )
+
+
+def _tests(places: Iterable[str]) -> str:
+    return ", ".join(f"`{place.removeprefix('tests/')}`" for place in places)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "flow": lambda: of_keys(keys.FLOW_KEYS),
     "step": lambda: of_keys(keys.STEP_KEYS),
@@ -311,6 +335,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "api": api,
     "metrics": measured,
     "lint": lint,
+    "proven": proven,
+    "refused": refused,
 }
 
 

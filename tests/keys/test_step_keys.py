@@ -91,6 +91,30 @@ def test_backoff(shows, backoff, seconds):
     shows(flow, (f"backoff: {backoff}", f"backoff: {'linear' if backoff == 'fixed' else 'fixed'}"))
 
 
+@pytest.mark.proves("step.retry.jitter")
+@pytest.mark.parametrize("jitter", [0.5, 1])
+def test_jitter(tmp_path, installed, jitter):
+    """Pauses are spread over their share on either side, and are the same again when the test is run again."""
+    from reactor.language.loader import load
+    from reactor.runtime.retry import delay
+
+    text = HEAD + f"steps: [{{name: a, retry: {{max: 2, delay: 100s, max_delay: 1h, jitter: {jitter}}}, {CALL}}}]\n"
+    flow = load(text, file=None, catalog=installed).flow
+    policy = flow.steps[0].retry
+    pauses = [delay(policy, 1, base=100_000, longest=3_600_000, chance=n / 8, asked=None) for n in range(8)]
+    assert pauses[0] == 100_000 * (1 - jitter)
+    assert pauses[-1] == 100_000 * (1 + jitter * 0.75)
+    assert pauses == sorted(set(pauses))
+
+
+@pytest.mark.proves("step.retry.jitter")
+def test_no_jitter(shows):
+    flow = HEAD + f"steps: [{{name: a, retry: {{max: 2, delay: 100s, max_delay: 1h, jitter: 0}}, {CALL}}}]\n"
+    flow += "outputs: '{{ now() }}'\ntests: [{name: t, event: {}, mock: {a: [{error: http.503}, {output: 1}]}, "
+    flow += "expect: {output: '2026-01-01T00:01:40.000Z'}}]\n"
+    shows(flow, (", jitter: 0", ", jitter: 1"), (", jitter: 0", ""))
+
+
 @pytest.mark.proves("step.retry.on")
 def test_retry_on(shows):
     flow = HEAD + f"steps: [{{name: a, retry: {{max: 3, on: [timeout]}}, {CALL}}}]\n"

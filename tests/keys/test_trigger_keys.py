@@ -107,3 +107,15 @@ async def test_conditions_of_patterns(tmp_path, pattern, wanted):
         async with asyncio.timeout(20):
             told = await it.told(1 if pattern != "sequence: [{event: go}, {event: go}]" else 2)
         assert [event["data"] for event in told[0]["events"]] == wanted
+
+
+@pytest.mark.proves("on.webhook.timeout")
+async def test_a_caller_is_kept_waiting_so_long():
+    flow = (
+        "name: it\non: {webhook: {path: /in, respond: result, timeout: 200ms}}\nsteps: [{wait: '{{ event.data }}'}]\n"
+    )
+    async with running_reactor({"it": flow}) as reactor:
+        await reactor.armed()
+        late = await reactor.http.post("/in", json="1h")
+        assert (late.status_code, late.headers["location"][:13]) == (202, "/api/v1/runs/")
+        assert (await reactor.http.post("/in", json="0s")).status_code == 200

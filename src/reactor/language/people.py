@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reactor.language import shapes
-from reactor.language.expressions import Compiled, Constant
+from reactor.language.expressions import Compiled, Constant, truth
 from reactor.language.keys import APPROVE_KEYS, ESCALATE_KEYS, WAIT_FOR_KEYS, Key
 from reactor.language.lists import Lists, Named, Own
 from reactor.language.names import LEGACY_NAMES, RUN_NAMES, Scope
@@ -51,7 +51,14 @@ def _check_source(reader: Reader, node: Node, source: str | None) -> None:
 
 
 def _check_correlation(reader: Reader, at: Node, accept: Compiled) -> None:
-    """A condition that looks at the run alone takes any event, or none."""
+    """A condition that looks at the run alone takes any event, or none; one that looks at nothing may never hold."""
+    if not accept.names and not truth(accept.evaluate({})):
+        message = (
+            "this never holds, so no event is ever taken; compare the event that came, as in "
+            "`received.data.id == event.data.id`"
+        )
+        reader.report("correlation", message, at)
+        return
     known = accept.names <= RUN_NAMES | LEGACY_NAMES
     if accept.names and known and "received" not in accept.names:
         message = (

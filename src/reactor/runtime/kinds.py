@@ -27,6 +27,7 @@ from reactor.model.states import StepStatus
 from reactor.runtime import values
 from reactor.runtime.frames import Frame
 from reactor.runtime.restoring import place
+from reactor.runtime.scope import mask
 from reactor.runtime.signals import Failure
 
 if TYPE_CHECKING:
@@ -207,7 +208,9 @@ async def break_(it: Interpreter, step: BreakStep, path: str, frame: Frame, star
 async def fail(it: Interpreter, step: FailStep, path: str, frame: Frame, started: Instant) -> Entry:
     """`fail:`."""
     del started
-    raise Failure(values.failure(it.evaluate(step.error, frame, path, "fail"), path), attempts=1)
+    # A message is for people.
+    error = mask(it.evaluate(step.error, frame, path, "fail"), it.secrets.used())
+    raise Failure(values.failure(error, path), attempts=1)
 
 
 KINDS: dict[Any, Any] = {

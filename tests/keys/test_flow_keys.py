@@ -54,7 +54,8 @@ def test_conditions(shows):
 async def test_flows_of_the_older_engine():
     hook = "name: hook\non: {event: http.request, path: /old}\nworkflow:\n"
     hook += "  - {name: s, action: log.info, message: 'got {{ .event.payload.id }}'}\n"
-    tick = 'name: tick\non: {event: scheduled, cron: "* * * * * *"}\nworkflow: [{name: s, action: log.info, message: hi}]\n'
+    tick = 'name: tick\non: {event: scheduled, cron: "* * * * * *"}\n'
+    tick += "workflow: [{name: s, action: log.info, message: hi}]\n"
     async with running_reactor({"hook": hook, "tick": tick}) as reactor:
         await reactor.armed()
         answer = await reactor.http.post("/old", json={"id": 7})
@@ -200,7 +201,10 @@ steps:
   - {name: make, action: database.query, connection: db, sql: CREATE TABLE t (a int)}
   - {name: put, action: database.insert, connection: db, with: {table: t, row: {a: 1}}}
   - {name: more, action: database.insert, connection: db, with: {table: t, row: {a: 5}}}
-  - {name: change, action: database.update, connection: db, with: {table: t, set: {a: 2}, where: {a: 1}, returning: [a]}}
+  - name: change
+    action: database.update
+    connection: db
+    with: {table: t, set: {a: 2}, where: {a: 1}, returning: [a]}
   - {name: drop, action: database.delete, connection: db, with: {table: t, where: {a: 5}}}
   - {name: get, action: database.query, connection: db, sql: SELECT a FROM t}
 outputs: {rows: "{{ steps.get.output.rows }}", changed: "{{ steps.change.output.rows }}"}

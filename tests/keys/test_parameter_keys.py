@@ -28,7 +28,9 @@ paths:
   /things/{id}:
     get:
       operationId: get
-      parameters: [{name: id, in: path, required: true, schema: {type: string}}, {name: q, in: query, schema: {type: string}}]
+      parameters:
+        - {name: id, in: path, required: true, schema: {type: string}}
+        - {name: q, in: query, schema: {type: string}}
       responses: {"200": {description: fine}}
     post:
       operationId: put

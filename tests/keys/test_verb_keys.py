@@ -399,7 +399,8 @@ def test_wait(shows):
 @pytest.mark.proves("step.wait.until")
 def test_wait_until(shows):
     flow = HEAD + "steps: [{name: w, wait: {until: '{{ event.data.due }}'}}]\noutputs: '{{ now() }}'\n"
-    flow += "tests: [{name: t, event: {data: {due: '2026-01-02T08:00:00Z'}}, expect: {output: '2026-01-02T08:00:00.000Z'}}]\n"
+    flow += "tests: [{name: t, event: {data: {due: '2026-01-02T08:00:00Z'}}, "
+    flow += "expect: {output: '2026-01-02T08:00:00.000Z'}}]\n"
     shows(flow, ("wait: {until: '{{ event.data.due }}'}", "wait: 1h"))
 
 

@@ -316,7 +316,12 @@ CONTROL_KEYS = (
 FLOW_KEYS = (
     make("name", shape("name"), "The flow's name; unique.", "big-order", required=True),
     make("description", TEXT, "What it does, for people.", "Charge a big order and tell sales"),
-    make("labels", shape("labels"), "Texts to find flows by: `reactor flows list --label team=sales`, `flow.labels`.", "{team: sales}"),
+    make(
+        "labels",
+        shape("labels"),
+        "Texts to find flows by: `reactor flows list --label team=sales`, `flow.labels`.",
+        "{team: sales}",
+    ),
     make(
         "on",
         shape("triggers"),
@@ -343,7 +348,12 @@ FLOW_KEYS = (
     ),
     *CONTROL_KEYS,
     make("retention", SPAN, "How long finished runs of this flow are kept; default: as the server is set.", "30d"),
-    make("timezone", shape("zone"), "Of schedules, and of times without an offset in `wait: {until: …}`; default UTC.", "Europe/Berlin"),
+    make(
+        "timezone",
+        shape("zone"),
+        "Of schedules, and of times without an offset in `wait: {until: …}`; default UTC.",
+        "Europe/Berlin",
+    ),
     make("connections", shape("connections"), "Settings to reach systems.", "{db: {type: sqlite, url: orders.db}}"),
     make(
         "tests",

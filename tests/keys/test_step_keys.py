@@ -100,7 +100,8 @@ def test_jitter(tmp_path, installed, jitter):
 
     text = HEAD + f"steps: [{{name: a, retry: {{max: 2, delay: 100s, max_delay: 1h, jitter: {jitter}}}, {CALL}}}]\n"
     flow = load(text, file=None, catalog=installed).flow
-    policy = flow.steps[0].retry
+    policy = flow.steps[0].retry if flow else None
+    assert policy is not None
     pauses = [delay(policy, 1, base=100_000, longest=3_600_000, chance=n / 8, asked=None) for n in range(8)]
     assert pauses[0] == 100_000 * (1 - jitter)
     assert pauses[-1] == 100_000 * (1 + jitter * 0.75)

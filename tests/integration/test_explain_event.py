@@ -218,9 +218,53 @@ async def test_the_version_that_ran_is_the_one_that_is_explained() -> None:
         assert (found["started"], found["version"]) == (True, 1)
         assert row(found, "if") == {
             "rule": "if", "result": "passed", "expression": "event.data.n > 1", "values": {"event.data.n": 2},
-            "reason": "",
+            "reason": "", "trigger": None,
         }  # fmt: skip
         assert "by the flow as it is now" in found["reason"]
+
+
+SEVERAL = """\
+name: it
+on:
+  - {event: go, if: event.data.n > 5}
+  - {event: "go.**", if: event.data.n > 1}
+steps:
+  - {name: seen, set: {n: 1}}
+"""
+
+
+async def test_several_triggers_of_a_flow_are_one_answer() -> None:
+    async with running_reactor({"it": SEVERAL}) as reactor:
+        found = await told(reactor, await reactor.send("go", {"n": 3}))
+        assert (found["started"], found["trigger"], found["rule"]) == (True, "it/1", "matched")
+        assert [(row["trigger"], row["rule"], row["result"]) for row in found["verdicts"]] == [
+            ("it/0", "type", "passed"), ("it/0", "trigger.if", "stopped"),
+            ("it/1", "type", "passed"), ("it/1", "trigger.if", "passed"),
+        ]  # fmt: skip
+        none = await told(reactor, await reactor.send("go", {"n": 1}))
+        assert (none["started"], none["rule"]) == (False, "trigger.if")
+        assert {row["trigger"] for row in none["verdicts"]} == {"it/0", "it/1"}
+
+
+async def test_a_flow_that_another_has_called() -> None:
+    flows = {
+        "it": HEAD + "if: event.data.n > 5\n" + QUICK,
+        "over": "name: over\non: {event: go}\nsteps:\n  - {name: sub, call: it}\n",
+    }
+    async with running_reactor(flows) as reactor:
+        receipt = await reactor.send("go", {"n": 1})
+        await reactor.finished(receipt["runs"][0]["id"])
+        found = await told(reactor, receipt)
+        assert (found["started"], found["rule"]) == (True, "called")
+        assert "step 'sub'" in found["reason"]
+        assert rules(found) == {"type": "passed", "if": "stopped"}
+
+
+async def test_what_was_started_by_hand_was_not_asked() -> None:
+    async with running_reactor({"it": HEAD + "if: event.data.n > 5\n" + QUICK}) as reactor:
+        found = await told(reactor, await reactor.post("/flows/it/run", {"data": {"n": 1}}))
+        assert (found["started"], found["rule"], found["verdicts"]) == (True, "hand", [])
+        assert "started by hand: no condition was asked" in found["reason"]
 
 
 PATTERN = """\

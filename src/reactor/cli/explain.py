@@ -53,7 +53,16 @@ def event(id_: str, flow: str | None, every: bool, as_json: bool, **where: str |
 def _rules(found: list[dict[str, Any]]) -> None:
     from reactor.cli import output
 
-    rows = [[one["rule"], _result(one["result"]), one["expression"], _why(one)] for one in found]
+    several = len({one["trigger"] for one in found if one["trigger"]}) > 1
+    rows = [
+        [
+            f"{one['rule']} of {one['trigger']}" if several and one["trigger"] else one["rule"],
+            _result(one["result"]),
+            one["expression"],
+            _why(one),
+        ]
+        for one in found
+    ]
     output.table(("rule", "result", "expression", "why"), rows, "")
 
 

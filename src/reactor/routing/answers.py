@@ -31,6 +31,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Path → what it was."""
     reason: str = ""
     """A sentence, where the result was not to let it pass."""
+    trigger: str | None = None
+    """Key of the trigger whose rule it is; None: it is the flow's."""
 
 
 def values_of(condition: Expr, scope: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,19 +47,18 @@ def values_of(condition: Expr, scope: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def ask(rule: str, condition: Expr, scope: Mapping[str, Any], *, wanted: bool) -> Answer:
+def ask(rule: str, condition: Expr, scope: Mapping[str, Any], *, wanted: bool, trigger: str | None = None) -> Answer:
     """One condition; an event passes when it gives what is wanted."""
-    source = condition.source
+    source, values = condition.source, values_of(condition, scope)
+    about: dict[str, Any] = {"rule": rule, "expression": source, "values": values, "trigger": trigger}
     try:
         holds = truth(condition.evaluate(scope))
     except StepError as error:
         reason = f"{rule}: `{source}` could not be evaluated: {error.message}"
-        return Answer(rule=rule, result=ERROR, expression=source, values=values_of(condition, scope), reason=reason)
-    values = values_of(condition, scope)
+        return Answer(result=ERROR, reason=reason, **about)
     if holds is wanted:
-        return Answer(rule=rule, result=PASSED, expression=source, values=values)
-    reason = f"{rule}: `{source}` is {str(holds).lower()}"
-    return Answer(rule=rule, result=STOPPED, expression=source, values=values, reason=reason)
+        return Answer(result=PASSED, **about)
+    return Answer(result=STOPPED, reason=f"{rule}: `{source}` is {str(holds).lower()}", **about)
 
 
 def answers(flow: Flow, trigger: TriggerSpec, event: Event, scope: Mapping[str, Any]) -> list[Answer]:
@@ -72,9 +73,21 @@ def answers(flow: Flow, trigger: TriggerSpec, event: Event, scope: Mapping[str, 
     return [*found, *_not_asked(flow, trigger, {answer.rule for answer in found})]
 
 
+def of_trigger(trigger: TriggerSpec, event: Event, scope: Mapping[str, Any]) -> list[Answer]:
+    """The rules of a trigger alone."""
+    found: list[Answer] = []
+    for answer in listens(trigger, event):
+        found.append(answer)
+        if answer.result != PASSED:
+            return found
+    if trigger.if_ is not None:
+        found.append(ask("trigger.if", trigger.if_, scope, wanted=True, trigger=trigger.key))
+    return found
+
+
 def _in_order(flow: Flow, trigger: TriggerSpec, event: Event, scope: Mapping[str, Any]) -> Iterator[Answer]:
-    yield from listens(trigger, event)
-    for rule, condition, wanted in _conditions(flow, trigger):
+    yield from of_trigger(trigger, event, scope)
+    for rule, condition, wanted in _conditions(flow):
         yield ask(rule, condition, scope, wanted=wanted)
 
 
@@ -85,20 +98,22 @@ def pattern_of(trigger: TriggerSpec) -> str:
 
 def listens(trigger: TriggerSpec, event: Event) -> Iterator[Answer]:
     """Whether a trigger listens for this event: by its type and source, or because the event was sent to it."""
-    if trigger.key in event.to:
-        yield Answer(rule="address", result=PASSED, expression=trigger.key)
+    key = trigger.key
+    if key in event.to:
+        yield Answer(rule="address", result=PASSED, expression=key, trigger=key)
     elif trigger.kind == "event":
         pattern = pattern_of(trigger)
         values = {"event.type": event.type}
+        about: dict[str, Any] = {"rule": "type", "expression": pattern, "values": values, "trigger": key}
         if not fits(pattern, event.type):
             reason = f"the event's type {event.type!r} does not fit {pattern!r}"
-            yield Answer(rule="type", result=STOPPED, expression=pattern, values=values, reason=reason)
+            yield Answer(result=STOPPED, reason=reason, **about)
             return
-        yield Answer(rule="type", result=PASSED, expression=pattern, values=values)
+        yield Answer(result=PASSED, **about)
         yield from _source(trigger, event)
     else:
         reason = f"it listens through its own {trigger.kind} trigger, and this event did not come from there"
-        yield Answer(rule="address", result=STOPPED, expression=trigger.key, reason=reason)
+        yield Answer(rule="address", result=STOPPED, expression=key, reason=reason, trigger=key)
 
 
 def _source(trigger: TriggerSpec, event: Event) -> Iterator[Answer]:
@@ -106,16 +121,16 @@ def _source(trigger: TriggerSpec, event: Event) -> Iterator[Answer]:
     if not wanted:
         return
     values = {"event.source": event.source}
+    about: dict[str, Any] = {
+        "rule": "source", "expression": str(wanted), "values": values, "trigger": trigger.key,
+    }  # fmt: skip
     if glob(str(wanted)).fullmatch(event.source) is not None:
-        yield Answer(rule="source", result=PASSED, expression=str(wanted), values=values)
+        yield Answer(result=PASSED, **about)
     else:
-        reason = f"source {event.source!r} does not fit {wanted!r}"
-        yield Answer(rule="source", result=STOPPED, expression=str(wanted), values=values, reason=reason)
+        yield Answer(result=STOPPED, reason=f"source {event.source!r} does not fit {wanted!r}", **about)
 
 
-def _conditions(flow: Flow, trigger: TriggerSpec) -> Iterator[tuple[str, Expr, bool]]:
-    if trigger.if_ is not None:
-        yield "trigger.if", trigger.if_, True
+def _conditions(flow: Flow) -> Iterator[tuple[str, Expr, bool]]:
     if flow.if_ is not None:
         yield "if", flow.if_, True
     if flow.unless is not None:
@@ -123,6 +138,9 @@ def _conditions(flow: Flow, trigger: TriggerSpec) -> Iterator[tuple[str, Expr, b
 
 
 def _not_asked(flow: Flow, trigger: TriggerSpec, asked: set[str]) -> Iterator[Answer]:
-    for rule, condition, _ in _conditions(flow, trigger):
+    if trigger.if_ is not None and "trigger.if" not in asked:
+        source = trigger.if_.source
+        yield Answer(rule="trigger.if", result=NOT_ASKED, expression=source, trigger=trigger.key)
+    for rule, condition, _ in _conditions(flow):
         if rule not in asked:
             yield Answer(rule=rule, result=NOT_ASKED, expression=condition.source)

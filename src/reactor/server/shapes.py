@@ -184,6 +184,8 @@ class AnswerShape(Shape):
     values: dict[str, Any]
     """What decided."""
     reason: str
+    trigger: str | None
+    """Whose rule it is; none: the flow's."""
 
 
 class Verdict(Shape):

@@ -65,9 +65,11 @@ def _step(path: str, known: Mapping[str, Entry], step: Step | None) -> Iterator[
         yield _approval(path, known)
     elif isinstance(step, WaitForStep):
         yield _event(path, known, step)
+    elif _kind(path, known) == "wait_for":
+        yield _event(path, known, WaitForStep(name="", event=_detail(path, known)))
     elif path + "#child" in known:
         child = int(known[path + "#child"].value)
-        flow = step.flow if isinstance(step, CallStep) else ""
+        flow = step.flow if isinstance(step, CallStep) else _detail(path, known)
         reason = f"step {path!r} waits for the end of {flow or 'a run'} ({ids.to_text('run', child)})"
         yield blocker("child", reason, path, deadline, run_id=ids.to_text("run", child), flow=flow)
     elif path + "#timer" in known:
@@ -76,10 +78,22 @@ def _step(path: str, known: Mapping[str, Entry], step: Step | None) -> Iterator[
     elif path + "#attempt" in known and isinstance(known[path + "#attempt"].value, int):
         yield _retry(path, known[path + "#attempt"], deadline)
     else:
-        what = step.action if isinstance(step, ActionStep) else "it"
+        what = step.action if isinstance(step, ActionStep) else _detail(path, known) or "it"
         at = known[path + "#started"].at if path + "#started" in known else None
         since = f" since {to_iso(at)}" if at else ""
         yield blocker("action", f"step {path!r}: {what} is under way{since}", path, deadline)
+
+
+def _kind(path: str, known: Mapping[str, Entry]) -> str:
+    """What a step of a Python flow is; empty in others."""
+    entry = known.get(path + "#kind")
+    return str(entry.value).partition(" ")[0] if entry is not None else ""
+
+
+def _detail(path: str, known: Mapping[str, Entry]) -> str:
+    """What a step of a Python flow is about: the action, the flow, the event's type."""
+    entry = known.get(path + "#kind")
+    return str(entry.value).partition(" ")[2] if entry is not None else ""
 
 
 def _time_up(path: str, known: Mapping[str, Entry]) -> Instant | None:

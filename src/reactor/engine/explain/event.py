@@ -21,7 +21,7 @@ from reactor.model.event import Event
 from reactor.model.flow import Flow, TriggerSpec
 from reactor.model.journal import Run
 from reactor.model.states import RunStatus
-from reactor.routing.answers import STOPPED, Answer, answers, listens, pattern_of
+from reactor.routing.answers import STOPPED, Answer, answers, listens, of_trigger, pattern_of
 from reactor.routing.table import Match, NonMatch
 from reactor.stores.port import EventLog, EventRow, History, RunFilter, Verdict
 
@@ -82,16 +82,31 @@ class EventExplained:
         scope = {"event": event.view(), "env": self._executor.env}
         verdicts: list[dict[str, Any]] = []
         values, touched = {"event.type": event.type}, runs.keys() | said.keys()
+        several: dict[str, list[NonMatch]] = {}
         for verdict in told:
+            name = verdict.flow.name if isinstance(verdict, Match) else verdict.flow
+            if isinstance(verdict, NonMatch) and name in several:
+                # The first that started it, else the first that said no, speaks for the flow.
+                several[name].append(verdict)
+                continue
+            several[name] = []
             quick = None
-            if isinstance(verdict, NonMatch) and verdict.rule == "type" and verdict.flow not in touched:
+            if isinstance(verdict, NonMatch) and verdict.rule == "type" and name not in touched:
                 quick = self._quick(verdict, values)
             verdicts.append(quick or await self._verdict(verdict, runs, said, event, scope))
+        for shown in verdicts:
+            for miss in several[shown["flow"]]:
+                shown["verdicts"] = [*self._other(miss, event, scope), *shown["verdicts"]]
         known = {verdict["flow"] for verdict in verdicts}
         others = [name for name in touched if name not in known and flow in (None, name)]
         verdicts += [self._gone(name, runs.get(name), said.get(name)) for name in others]
         verdicts.sort(key=itemgetter("flow"))
         return [v for v in verdicts if v["started"]] + [v for v in verdicts if not v["started"]]
+
+    def _other(self, miss: NonMatch, event: Event, scope: dict[str, Any]) -> list[Answer]:
+        """The rules of one more trigger of a flow, which said no."""
+        spec = _trigger(self._book.current.get(miss.flow), miss.trigger)
+        return of_trigger(spec, event, scope) if spec is not None else []
 
     def _quick(self, verdict: NonMatch, values: dict[str, Any]) -> dict[str, Any] | None:
         """The answer of most flows for most events: they listen for something else, with their only trigger."""
@@ -100,7 +115,8 @@ class EventExplained:
         if len(flow.triggers) != 1:
             return None
         pattern = pattern_of(flow.triggers[0])
-        row = Answer(rule="type", result=STOPPED, expression=pattern, values=values, reason=verdict.reason)
+        about: dict[str, Any] = {"values": values, "reason": verdict.reason, "trigger": verdict.trigger}
+        row = Answer(rule="type", result=STOPPED, expression=pattern, **about)
         return {
             "flow": name,
             "version": flow.version,
@@ -135,6 +151,8 @@ class EventExplained:
             rule, reason = "called", f"called by {ids.to_text('run', run.parent_key)}, step {run.parent_path!r}"
         elif run.forked_from is not None:
             rule, reason = "forked", f"forked from {ids.to_text('run', run.forked_from)}"
+        elif event.metadata.get("by") == "hand" and not event.external:
+            rule, reason = "hand", f"started by hand: no condition was asked{self._not_yet(run)}"
         elif matched:
             rule, reason = "matched", f"trigger {trigger} fits {event.type!r}{self._not_yet(run)}"
         else:
@@ -183,12 +201,16 @@ class EventExplained:
         scope: dict[str, Any],
     ) -> list[Answer]:
         """By the version that the run is of; where there is none, by the flow as it is now."""
+        if run is not None and (run.parent_key is not None or run.forked_from is not None):
+            # Another run has started it: what the flow itself says of the event is told all the same.
+            run = None
         if run is None and isinstance(verdict, NonMatch) and verdict.rule in ("type", "address", "enabled"):
             return await self._strange(verdict, name, event)
         flow = self._book.version(run.flow, run.version) if run is not None else None
         flow = flow or self._book.current.get(name)
         spec = _trigger(flow, (run.trigger if run is not None else "") or trigger)
-        if flow is None or spec is None or (run is not None and (run.parent_key or run.forked_from)):
+        hand = event.metadata.get("by") == "hand" and not event.external
+        if flow is None or spec is None or (run is not None and hand):
             return []
         found = answers(flow, spec, event, scope)
         if run is None and isinstance(verdict, NonMatch):

@@ -50,23 +50,24 @@ class Listening:
         pattern = self.pattern(spec)
         parts = sorted({part.type for part in pattern.parts})
         expression = f"{pattern.kind} of {', '.join(parts)} within {durations.show(pattern.within)}"
+        about: dict[str, Any] = {"rule": PATTERN, "expression": expression, "trigger": spec.key}
         if not pattern.wants(event.type):
             reason = f"the event's type {event.type!r} does not fit {', '.join(map(repr, parts))}"
-            return Answer(rule=PATTERN, result=STOPPED, expression=expression, reason=reason)
+            return Answer(result=STOPPED, reason=reason, **about)
         sort = pattern.sort(event)
         if not sort.parts:
             reason = sort.wrong or "no part's `if` holds for it"
             result = ERROR if sort.wrong else STOPPED
-            return Answer(rule=PATTERN, result=result, expression=expression, reason=reason)
+            return Answer(result=result, reason=reason, **about)
         places = [pattern.parts[at].place for at in sorted(sort.parts)]
         values: dict[str, Any] = {"part": ", ".join(places), "key": msgspec.json.decode(sort.key)}
         told = await self._history.event_by_id(f"{spec.key}/{pattern.digest}/{ids.to_text('evt', event.key)}")
         if told is not None:
             values["matched"] = ids.to_text("evt", told.key)
             reason = f"it completed the pattern: {values['matched']} tells that"
-            return Answer(rule=PATTERN, result=PASSED, expression=expression, values=values, reason=reason)
+            return Answer(result=PASSED, values=values, reason=reason, **about)
         reason = f"it is {', '.join(places)} of the pattern{await self._known(spec, pattern, sort.key, event.key)}"
-        return Answer(rule=PATTERN, result=CONTRIBUTED, expression=expression, values=values, reason=reason)
+        return Answer(result=CONTRIBUTED, values=values, reason=reason, **about)
 
     async def _known(self, spec: TriggerSpec, pattern: Pattern, key: str, event: int) -> str:
         """What is known of a key now, in words."""
@@ -96,4 +97,4 @@ class Listening:
                 reason = f"the run ended {values['status']!r}, and it listens for {', '.join(ends)}"
             else:
                 reason = "it was not told to this trigger: the flow came, or was enabled, after the run's end"
-        return Answer(rule=RUN, result=STOPPED, expression=expression, values=values, reason=reason)
+        return Answer(rule=RUN, trigger=spec.key, result=STOPPED, expression=expression, values=values, reason=reason)

@@ -92,7 +92,7 @@ class Waiting:
             if not key.endswith("#started"):
                 continue
             path = key.removesuffix("#started")
-            step = steps.get(_ITERATION.sub("[]", path))
+            step = steps.get(_ITERATION.sub("[]", path)) or _of_code(known.get(path + "#kind"))
             if flow is not None and step is not None and _asks(step, event):
                 told = await self._step(loaded, flow, known, path, step, event)
                 if told is not None:
@@ -131,6 +131,8 @@ class Waiting:
         other: str,
     ) -> tuple[str, dict[str, Any]]:
         """Why a step's condition refuses an event, by the journal up to where the step began."""
+        if flow.code is not None and not other:
+            return "a Python flow decides by itself; the event was not taken, or not yet", {}
         if step.accept is None:
             return other, {}
         view = event.view()
@@ -190,6 +192,12 @@ class Waiting:
                 told = WAITS, "the run has not been told yet"
             found.append(_row(loaded.run, path, told[0], what, told[1], {"by": by}))
         return found
+
+
+def _of_code(kind: Entry | None) -> WaitForStep | None:
+    """The step of a Python flow, as far as its journal tells."""
+    word, _, event = str(kind.value if kind is not None else "").partition(" ")
+    return WaitForStep(name="", event=event) if word == "wait_for" else None
 
 
 def _until(journal: list[Entry], path: str) -> list[Entry]:

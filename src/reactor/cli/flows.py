@@ -8,11 +8,12 @@ from urllib.parse import quote
 import click
 
 from reactor.cli.options import client_of, json_option, page_options, read_json, server_options, set_values
+from reactor.cli.versions import diff
 
 
 @click.group(epilog="Example: reactor flows list")
 def flows() -> None:
-    """List and show flows; enable, disable, run them."""
+    """List, show and compare flows; enable, disable, run them."""
 
 
 @flows.command("list", epilog="Example: reactor flows list --disabled")
@@ -62,14 +63,18 @@ def problems(found: list[dict[str, Any]]) -> None:
 @flows.command(epilog="Example: reactor flows show big-order --yaml")
 @click.argument("name")
 @click.option("--yaml", "as_yaml", is_flag=True, help="Print the text alone.")
+@click.option("--versions", "as_versions", is_flag=True, help="List its versions instead.")
 @json_option
 @server_options
-def show(name: str, as_yaml: bool, as_json: bool, **where: str | None) -> None:
-    """Show one flow with its triggers and text."""
+def show(name: str, as_yaml: bool, as_versions: bool, as_json: bool, **where: str | None) -> None:
+    """Show one flow with its triggers and text, or its versions."""
     from reactor.cli import output
     from reactor.cli.client import part
 
     client = client_of(**where)
+    if as_versions:
+        _versions(client.get(f"/flows/{part(name)}/versions"), as_json=as_json)
+        return
     flow = client.get(f"/flows/{part(name)}")
     if as_json:
         output.print_json(flow)
@@ -88,6 +93,17 @@ def show(name: str, as_yaml: bool, as_json: bool, **where: str | None) -> None:
             click.echo()
         problems(flow["problems"])
     click.echo(flow["yaml"].rstrip("\n"))
+
+
+def _versions(answer: dict[str, Any], *, as_json: bool) -> None:
+    from reactor.cli import output
+
+    def row(version: dict[str, Any]) -> list[Any]:
+        state = output.styled("current", "green") if version["current"] else None
+        return [version["version"], state, output.time(version["created_at"]), version["digest"][:12], version["file"]]
+
+    columns = ("version", "", "taken in", "digest", "file")
+    output.page(answer, columns, row, as_json=as_json, empty="no versions")
 
 
 def _switch(name: str, verb: str, where: dict[str, Any], *, as_json: bool) -> None:
@@ -190,12 +206,7 @@ def run(
     return 0
 
 
-@flows.command(hidden=True, context_settings={"ignore_unknown_options": True})
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
-def diff(words: tuple[str, ...]) -> None:
-    """Not in this version yet."""
-    del words
-    raise click.UsageError("`reactor flows diff` is not in this version yet")
+flows.add_command(diff)
 
 
 # --- triggers ---

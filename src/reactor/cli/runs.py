@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reactor.cli.options import client_of, json_option, page_options, read_json, server_options, time_options
+from reactor.cli.options import (
+    client_of,
+    json_option,
+    page_options,
+    read_json,
+    server_options,
+    set_values,
+    time_options,
+)
+from reactor.cli.versions import migrate
+
+if TYPE_CHECKING:
+    from reactor.cli.client import Client
 
 
 @click.group(epilog="Example: reactor runs list --status failed")
 def runs() -> None:
-    """List and show runs; cancel, pause, resume, retry, fork them."""
+    """List and show runs; cancel, pause, resume, retry, fork, migrate them."""
 
 
 @runs.command("list", epilog="Example: reactor runs list --flow big-order --status failed,cancelled --since 24h")
@@ -63,6 +75,7 @@ def show(id_: str, as_json: bool, **where: str | None) -> None:
     output.facts([
         ("id", run["id"]), ("flow", f"{run['flow']}@{run['version']}"), ("status", output.status(run["status"])),
         ("event", run["event_id"]), ("called by", run["parent_id"]), ("forked from", run["forked_from"]),
+        ("migrated", ", ".join(f"{one['from']} → {one['to']}" for one in run["migrations"])),
         ("started", output.time(run["started_at"])), ("took", _took(run)), ("waits for", run["waiting_for"]),
         ("until", output.time(run["wake_at"]) if run["wake_at"] else None),
         ("error", f"{error['kind']}: {error['message']}" if error else None),
@@ -158,28 +171,57 @@ def retry(id_: str, as_json: bool, **where: str | None) -> None:
     _command(id_, "retry", None, where, as_json=as_json)
 
 
-@runs.command(epilog="Example: reactor runs fork run_01jc3x7m2k9qa --step charge")
+@runs.command(epilog="Example: reactor runs fork run_01jc3x7m2k9qa --from charge --preview")
 @click.argument("id_", metavar="ID")
-@click.option("--step", metavar="PATH", help="Begin at this step; what came before it is taken over.")
+@click.option("--from", "--step", "step", metavar="PATH", help="Begin at this step; keep what came before it.")
+@click.option("--version", metavar="latest|N", help="With this version of the flow (the current one unless told).")
 @click.option("--data", "event_data", metavar="JSON|@FILE|-", help="Other data for the event, from the beginning.")
+@click.option("--set", "values", metavar="K=V", multiple=True, help="Set a value in the event's data.")
 @click.option("--same-version", is_flag=True, help="With the version of the run, not the flow's current one.")
+@click.option("--preview", is_flag=True, help="Start nothing; say what would be.")
 @json_option
 @click.option("--url", metavar="URL", help="Where the server is (REACTOR_URL).")
 @click.option("--config", metavar="FILE", help="Settings to read in place of reactor.toml.")
-def fork(
-    id_: str,
-    step: str | None,
-    event_data: str | None,
-    same_version: bool,
-    as_json: bool,
-    url: str | None,
-    config: str | None,
-) -> None:
+def fork(id_: str, step: str | None, preview: bool, as_json: bool, **given: Any) -> None:
     """Start a new run like this one, from a step on or from the beginning."""
-    body: dict[str, Any] = {"step": step, "latest": not same_version}
-    if event_data is not None:
-        body["data"] = read_json(event_data)
-    _command(id_, "fork", body, {"url": url, "data": None, "config": config}, as_json=as_json)
+    from reactor.cli import output
+    from reactor.cli.client import part
+    from reactor.cli.versions import fork_plan
+
+    client = client_of(given["url"], None, given["config"])
+    version, event_data, values = given["version"], given["event_data"], given["values"]
+    body: dict[str, Any] = {"step": step, **_which(version, same_version=given["same_version"]), "preview": preview}
+    if event_data is not None or values:
+        data = read_json(event_data) if event_data is not None else _data_of(client, id_)
+        body["data"] = set_values(data, values)
+    answer = client.post(f"/runs/{part(id_)}/fork", body)
+    if as_json:
+        output.print_json(answer)
+    elif preview:
+        fork_plan(answer["plan"])
+    else:
+        click.echo(f"{answer['id']}  {output.status(answer['status'])}")
+
+
+def _which(version: str | None, *, same_version: bool) -> dict[str, Any]:
+    if same_version and version is not None:
+        raise click.UsageError("--version and --same-version say the same thing twice; give one of them")
+    if version is None or version == "latest":
+        return {"latest": not same_version}
+    if not version.isdecimal() or len(version) > 9 or int(version) < 1:
+        raise click.BadParameter(f"--version {version!r}: write `latest`, or the number of a version")
+    return {"version": int(version)}
+
+
+def _data_of(client: Client, run: str) -> Any:
+    """The data of the event that started a run."""
+    from reactor.cli.client import part
+
+    event = client.get(f"/runs/{part(run)}")["event_id"]
+    return None if event is None else client.get(f"/events/{part(event)}")["data"]
+
+
+runs.add_command(migrate)
 
 
 @runs.command(hidden=True, context_settings={"ignore_unknown_options": True})

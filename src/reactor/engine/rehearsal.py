@@ -21,7 +21,7 @@ from reactor.model.event import Event
 from reactor.model.flow import Flow
 from reactor.model.journal import Entry
 from reactor.model.states import RunStatus
-from reactor.runtime.divergences import Divergence, Replayed
+from reactor.runtime.divergences import SAME_PATH, Divergence, Replayed
 from reactor.runtime.replay import ReplayRuntime
 from reactor.stores.port import History, Loaded, RunFilter
 
@@ -40,7 +40,7 @@ class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
     """The one it ran with."""
     status: RunStatus
     diverged: tuple[Divergence, ...] = ()
-    """In the order of the record; the first of another kind than `input` is where its path parts."""
+    """In the order of the record; the first that is not of `SAME_PATH` is where its path parts."""
     error: str = ""
     """Why it could not be played."""
 
@@ -52,7 +52,7 @@ class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def parts(self) -> Divergence | None:
         """Where its path parts from the record."""
-        return next((one for one in self.diverged if one.kind != "input"), None)
+        return next((one for one in self.diverged if one.kind not in SAME_PATH), None)
 
     def view(self) -> dict[str, Any]:
         """As every door shows it."""

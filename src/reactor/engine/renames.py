@@ -107,12 +107,13 @@ class Renames:
         """
         if not self:
             return [mark]
-        begin = max((n + 1 for n, entry in enumerate(journal) if _is_renaming(entry)), default=0)
-        kept = [entry for entry in journal[begin:] if entry.key and not entry.key.startswith("#")]
+        kept = [entry for entry in since(journal) if entry.key and not entry.key.startswith("#")]
         roots = dict.fromkeys(_ROOT.split(entry.key, maxsplit=1)[0] for entry in kept)
         forgotten = [Entry(root, mark.at, RESET) for root in roots]
         return [mark, *forgotten, *(self.entry(entry) for entry in kept)]
 
 
-def _is_renaming(entry: Entry) -> bool:
-    return entry.key == MIGRATED and bool(entry.value.get("map"))
+def since(journal: Sequence[Entry]) -> Sequence[Entry]:
+    """The part of a journal that has the names of the run's version: all that it says of steps is there."""
+    begin = max((n + 1 for n, entry in enumerate(journal) if entry.key == MIGRATED and entry.value["map"]), default=0)
+    return journal[begin:]

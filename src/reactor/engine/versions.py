@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -14,16 +14,17 @@ from reactor.engine.executor import Executor
 from reactor.engine.rehearsal import divergence_view, replayed
 from reactor.engine.renames import MIGRATED, Renames, places
 from reactor.model import failpoints, ids
-from reactor.model.errors import ConflictError, InvalidError, NotFoundError, ReactorError, StepError
+from reactor.model.errors import ConflictError, NotFoundError, ReactorError, StepError
 from reactor.model.flow import Flow
 from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
-from reactor.runtime.divergences import Divergence, Replayed
+from reactor.runtime.divergences import SAME_PATH, Divergence, Replayed
 from reactor.stores.port import History, Loaded, RunFilter
 
 _ITERATION = re.compile(r"(?<!\.cases)\[\d+\]")
 _NO_STEP = re.compile(r"\]$|\.branches\.[^.]+$")
 _MIGRATES = (RunStatus.WAITING, RunStatus.PAUSED, RunStatus.PENDING)
+_UNFINISHED = (*_MIGRATES, RunStatus.RUNNING)
 _COLLECTS = ("batch", "debounce")
 _SAID = {
     "new": "is new there, and the run is past it",
@@ -189,8 +190,8 @@ class Versions:
         return msgspec.structs.replace(plan, done=True)
 
     async def migrate_all(self, flow: str, wish: Wish, *, preview: bool) -> list[Migration]:
-        """All runs of a flow that wait, are paused or queue, and have another version; oldest first. Those that cannot
-        change over stay as they are, and say why.
+        """All runs of a flow that have not ended and have another version, oldest first. Those that cannot change over
+        stay as they are, and say why.
 
         Raises:
             NotFoundError: there is no such flow or version. InvalidError: the map is wrong.
@@ -198,7 +199,7 @@ class Versions:
         to = wish.to if wish.to is not None else self._executor.book.get(flow).version
         wish = msgspec.structs.replace(wish, to=to)
         below, keys = None, list[int]()
-        while page := await self._history.runs(RunFilter(flow=flow, status=_MIGRATES, below=below)):
+        while page := await self._history.runs(RunFilter(flow=flow, status=_UNFINISHED, below=below)):
             keys += [run.key for run in page if run.version != to]
             below = page[-1].key
         found = list[Migration]()
@@ -287,7 +288,7 @@ def _under_way(key: int) -> str:
 
 
 def _blocking(went: Replayed, forced: Collection[str]) -> tuple[Divergence, ...]:
-    return tuple(one for one in went.diverged if one.kind != "input" and not _is_forced(one.path, forced))
+    return tuple(one for one in went.diverged if one.kind not in SAME_PATH and not _is_forced(one.path, forced))
 
 
 def _is_forced(path: str, forced: Collection[str]) -> bool:
@@ -317,15 +318,3 @@ def _steps(journal: Sequence[Entry]) -> list[str]:
             if entry.status == "reset":
                 del found[path]
     return list(found)
-
-
-def renames_of(pairs: Mapping[str, str]) -> Renames:
-    """What a person wrote as a map.
-
-    Raises:
-        InvalidError: a side is empty, or see `Renames`.
-    """
-    for old, new in pairs.items():
-        if not old or not new:
-            raise InvalidError(f"{old}={new}: write the old path, `=`, and the new one")
-    return Renames(pairs)

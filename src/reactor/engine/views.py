@@ -53,6 +53,9 @@ def run_whole(loaded: Loaded, flow: Flow | None) -> dict[str, Any]:
         shown["error"] = end.error.view()
     shown["inputs"] = None if inputs is None else inputs.value
     shown["output"] = None if end is None else masked(end.value)
+    shown["migrations"] = [
+        {"at": to_iso(entry.at), **entry.value} for entry in loaded.journal if entry.key == "#migrated"
+    ]
     shown["steps"] = steps(known, flow, unfinished=_UNFINISHED.get(loaded.run.status, "running"))
     return shown
 

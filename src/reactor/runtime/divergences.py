@@ -14,13 +14,18 @@ from reactor.runtime.recorded import Recorded
 _CANCELLED = StepStatus.CANCELLED.value
 
 
+SAME_PATH = frozenset({"input", "extra"})
+"""Kinds that leave the path as it is."""
+
+
 class Divergence(msgspec.Struct, frozen=True):
     """A place where the replay and the record differ."""
 
     path: str
     kind: str
     """`new` (the record has no answer) | `missing` (recorded, not asked for) | `changed` (another outcome: `[status,
-    value]`) | `case` (of a `switch`) | `join` (of a `parallel`) | `input` (the same step with other parameters)."""
+    value]`) | `case` (of a `switch`) | `join` (of a `parallel`) | `input` (the same step with other parameters) |
+    `extra` (a step that the record does not know and that touches nothing): these two leave the path as it is."""
     recorded: Any = None
     replayed: Any = None
     at: int = 0
@@ -42,7 +47,7 @@ class Replayed(msgspec.Struct, frozen=True):
     @property
     def same(self) -> bool:
         """Whether it took the path of the record."""
-        return all(one.kind == "input" for one in self.diverged)
+        return all(one.kind in SAME_PATH for one in self.diverged)
 
 
 def unmet(

@@ -14,6 +14,7 @@ _PAGED = re.compile(r"(\[\d+\]|\.page-\d+)$")
 """What a loop over a stream forgets when its page is done: it has happened all the same."""
 _UNSEEN = ("#inputs", "#batch.", "#pause", "#child", "#migrated", "#draw.", "#kind", "#patch.", "#retry")
 """Recorded by others than the interpreter, or known to it beforehand: nobody waits for these."""
+_MARKS = ("#set", "#body", "#started", "#timer", "#case", "#child", "#asked", "#attempt")
 
 
 class Recorded:
@@ -75,6 +76,15 @@ class Recorded:
     def reached(self) -> int:
         """The first position that the replay has not met yet."""
         return self._next
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all of it has been met."""
+        return self._next >= len(self._met)
+
+    def names(self, path: str) -> bool:
+        """Whether it speaks of this place itself."""
+        return path in self._places or any(path + mark in self._places for mark in _MARKS)
 
     def is_due(self, position: int) -> bool:
         """Whether everything before this position has been met."""

@@ -33,6 +33,7 @@ _SETTLE = 30
 _COMPARED = ("", "#set", "#case", "#join", "#break")
 _SKIPPED, _CANCELLED = StepStatus.SKIPPED.value, StepStatus.CANCELLED.value
 _ITERATION = re.compile(r"(?<!\.cases)\[\d+\]")
+_NO_STEP = re.compile(r"\]$|\.branches\.[^.]+$")
 _UUID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -104,7 +105,14 @@ class ReplayRuntime:
             self._now = max(self._now, before.at)
             if mark + what in _COMPARED:
                 self._compare(path, what, before, entry)
+        elif mark + what in ("", "#set") and entry.status != _CANCELLED and self._is_extra(path):
+            self._diverge(path, "extra", None, [entry.status, None])
         self._give()
+
+    def _is_extra(self, path: str) -> bool:
+        """Whether the record does not know this place at all, and goes on behind it."""
+        record = self._record
+        return bool(path) and not record.is_over and not _NO_STEP.search(path) and not record.names(path)
 
     def _compare(self, path: str, what: str, before: Entry, entry: Entry) -> None:
         opened = self._unseal(before.value)

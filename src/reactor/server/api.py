@@ -11,7 +11,17 @@ from starlette.routing import Match, Route
 
 from reactor.engine.engine import Engine
 from reactor.model.errors import ReactorError
-from reactor.server import api_approvals, api_events, api_flows, api_runs, api_server, api_simulate, approval_page, page
+from reactor.server import (
+    api_approvals,
+    api_events,
+    api_flows,
+    api_runs,
+    api_server,
+    api_simulate,
+    api_versions,
+    approval_page,
+    page,
+)
 from reactor.server.config import ServerConfig
 from reactor.server.doors import Doors
 from reactor.server.guard import Guard, Head
@@ -31,6 +41,7 @@ LINES: tuple[Line, ...] = (
     *api_events.LINES,
     *api_simulate.LINES,
     *api_flows.LINES,
+    *api_versions.LINES,
     *api_server.LINES,
 )
 

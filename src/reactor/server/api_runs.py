@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from reactor.engine import views
+from reactor.engine.renames import MIGRATED, since
 from reactor.model import ids
 from reactor.model.clock import to_iso
 from reactor.model.errors import InvalidError, NotFoundError
@@ -51,6 +52,10 @@ class Fork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Other data for the event; only from the beginning."""
     latest: bool = True
     """With the flow's current version rather than the run's."""
+    version: int | None = None
+    """With this version, whatever `latest` says."""
+    preview: bool = False
+    """Start nothing; say what would be."""
 
 
 @get("/api/v1/runs", shapes.Listed[shapes.RunRow], query=RunQuery)
@@ -127,7 +132,9 @@ async def logs(call: Call) -> Any:
     known = index(loaded.journal)
     entries = [entry for key, entry in known.items() if not key.endswith("#attempt") and _is_told(entry, known)]
     # Of attempts every one is told, not only the last, which is all that a resumed run has to know.
-    entries += [entry for entry in loaded.journal if entry.key.endswith("#attempt")]
+    entries += [entry for entry in since(loaded.journal) if entry.key.endswith("#attempt")]
+    entries = [entry for entry in entries if entry.key != MIGRATED]
+    entries += [entry for entry in loaded.journal if entry.key == MIGRATED]
     ordered = sorted(entries, key=lambda entry: entry.started or entry.at)
     lines = [line for entry in ordered if (line := _line(entry, said)) is not None]
     return {"items": lines, "next": None}
@@ -149,6 +156,9 @@ def _line(entry: Entry, said: set[str]) -> dict[str, Any] | None:
         output = entry.value
         level = str(output.get("level", "info"))
         return line | {"level": level, "message": str(output["message"]), "fields": output.get("fields")}
+    if what == "migrated":
+        message = f"changed over from version {entry.value['from']} to {entry.value['to']}"
+        return line | {"level": "info", "message": message, "fields": entry.value}
     if what == "cancel":
         return line | {"message": f"cancelled: {entry.value}"}
     if what == "attempt" and entry.error is not None:
@@ -206,12 +216,15 @@ async def retry(call: Call) -> Any:
     return await _after(call, key)
 
 
-@post("/api/v1/runs/{id}/fork", shapes.RunRef, body=Fork, optional=True, status=201)
+@post("/api/v1/runs/{id}/fork", shapes.Forked, body=Fork, optional=True, status=201)
 async def fork(call: Call) -> Any:
-    """A new run like this one, from a step on or from the beginning with other data."""
+    """A new run like this one, from a step on or from the beginning with other data; or a preview of it."""
     body: Fork = call.body
-    key = key_of("run", call.params["id"])
-    forked = await call.engine.control.fork(key, body.step, data=body.data, latest=body.latest)
+    key, latest, version = key_of("run", call.params["id"]), body.latest, body.version
+    if body.preview:
+        plan = await call.engine.versions.fork_plan(key, body.step, latest=latest, version=version)
+        return {"id": None, "status": None, "plan": plan.view()}
+    forked = await call.engine.control.fork(key, body.step, data=body.data, latest=latest, version=version)
     new = ids.from_text("run", forked)
     if new is None:
         raise InvalidError(f"{forked!r} is no run")

@@ -86,12 +86,26 @@ class StepShape(Shape):
     error: ErrorShape | None
 
 
+class Migration(Shape):
+    """A change to another version."""
+
+    at: str
+    from_: int = msgspec.field(name="from")
+    to: int
+    map: dict[str, str]
+    """Old → new paths of what was renamed."""
+    forced: list[str]
+    """Steps that did not have to fit."""
+
+
 class RunWhole(RunRow):
     """One run with its steps."""
 
     inputs: Any
     output: Any
     steps: list[StepShape]
+    migrations: list[Migration]
+    """Changes to another version, oldest first."""
 
 
 class Blocker(Shape):
@@ -309,6 +323,89 @@ class VersionWhole(VersionRow):
     """A version with its text."""
 
     yaml: str
+
+
+class ChangeShape(Shape):
+    """One thing that is different between two versions."""
+
+    path: str
+    """The step, `on[0]` for a trigger, or empty for the flow itself."""
+    kind: str
+    """added | removed | moved | changed | renamed"""
+    what: str
+    """`step`, `trigger`, `branch`, `case`, or the key that differs, such as `with.body.amount`."""
+    before: Any
+    after: Any
+    touches: str | None
+    """What it means for runs under way that change over; null: nothing."""
+
+
+class Diff(Shape):
+    """What is different between two versions."""
+
+    flow: str
+    from_: int = msgspec.field(name="from")
+    to: int
+    changes: list[ChangeShape]
+
+
+class DivergenceShape(Shape):
+    """A place where a version goes another way than a recorded run."""
+
+    path: str
+    kind: str
+    """new | missing | changed | case | join | input | extra"""
+    recorded: Any
+    replayed: Any
+
+
+class Migrated(Shape):
+    """A run's change to another version, as it would be or was done."""
+
+    run: str
+    flow: str
+    from_: int = msgspec.field(name="from")
+    to: int
+    refused: str | None
+    """Why it cannot change over."""
+    diverges: list[DivergenceShape]
+    """Where its past is not what the version would have done."""
+    next: list[str]
+    """Where it stands, or goes on."""
+    migrated: bool
+    """False: this was a preview, or it is refused."""
+
+
+class AllMigrated(Shape):
+    """Runs of one flow, oldest first."""
+
+    items: list[Migrated]
+
+
+class ForkPlanShape(Shape):
+    """What a fork would do."""
+
+    run: str
+    from_: int = msgspec.field(name="from")
+    to: int
+    step: str | None
+    taken_over: list[str]
+    again: list[str]
+    """Steps that the run has done, and that are done anew."""
+    new: list[str]
+    gone: list[str]
+    other: list[DivergenceShape]
+    """Where it goes another way, if the world answers as it did then."""
+    unfit: list[DivergenceShape]
+    """Where what it takes over is not what the version would have done."""
+
+
+class Forked(Shape):
+    """The new run as it is now; in a preview what it would be, and no run."""
+
+    id: str | None
+    status: str | None
+    plan: ForkPlanShape | None = None
 
 
 class TriggerConfig(Shape):

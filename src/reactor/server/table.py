@@ -125,7 +125,7 @@ def parse_query(kind: type[msgspec.Struct], text: bytes) -> Any:
         pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=_PARAMETERS, errors="strict")
     except ValueError:
         raise Problem(400, "the query cannot be read") from None
-    known = kind.__struct_fields__
+    known = kind.__struct_encode_fields__
     given: dict[str, str] = {}
     for name, value in pairs:
         if name not in known:

@@ -107,6 +107,14 @@ async def test_other_parameters_are_the_same_path() -> None:
     assert went.same
 
 
+async def test_a_step_that_touches_nothing_is_told_and_leaves_the_path() -> None:
+    made = "- {name: s, set: {n: 1}}\n"
+    went = await replay(await recorded(A + B), A + made + B)
+    assert told(went) == [("extra", "s")]
+    assert went.same
+    assert told(await replay(await recorded(A + B), A + B + made)) != [], "a finished run goes on to its end"
+
+
 async def test_another_join() -> None:
     text = """
 - name: p

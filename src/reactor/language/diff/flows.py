@@ -13,7 +13,7 @@ from reactor.model.flow import Branch, Case, Flow, Step, TriggerSpec, WaitStep, 
 
 _FLOW = (
     "description", "labels", "if_", "unless", "inputs", "vars", "outputs", "timeout", "undo", "retention", "dedupe",
-    "control", "timezone", "connections", "code", "legacy",
+    "control", "timezone", "connections", "legacy",
 )  # fmt: skip
 _ALIKE = 0.5
 _LISTS = {
@@ -65,6 +65,8 @@ class _Diff:
             one, other = plain(getattr(before, field), field), plain(getattr(after, field), field)
             touches = PAST if field in ("vars", "outputs", "timeout", "undo") else None
             yield from deep("", spelled(field), one or None, other or None, touches)
+        if (before.code is None) != (after.code is None) or (after.code is not None and before.source != after.source):
+            yield Change("", "changed", "code", before.source, after.source, PAST)
         yield from self._triggers(before.triggers, after.triggers)
         found = [
             *self._steps(before.steps, after.steps, ""),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import http.client
 import signal
 import threading
 import time
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from reactor.model.clock import SystemClock
 from reactor.model.journal import index
+from reactor.stores.port import RunFilter
 from reactor.stores.sqlite.store import SqliteStore
 from tests.crash.harness import Server, server
 
@@ -21,25 +24,16 @@ on: {event: order}
 steps:
   - {name: charge, action: log.info, message: "charge {{ event.data.n }}"}
   - {name: paid, wait_for: {event: paid}}
-  - {name: done, return: one}
+  - {name: done, return: "'one'"}
 """
-NEW = OLD.replace("name: charge", "name: pay").replace("one}", "two}")
+NEW = OLD.replace("name: charge", "name: pay").replace("'one'", "'two'")
 COUNT = 150
 
 
 def _post(it: Server, path: str, body: Any) -> None:
     """Ask; whether an answer comes is another matter: the server may die."""
-    import http.client
-
-    connection = http.client.HTTPConnection("127.0.0.1", it.port, timeout=30)
-    try:
-        headers = {"authorization": f"Bearer {it.env['REACTOR_TOKEN']}", "content-type": "application/json"}
-        connection.request("POST", path, json.dumps(body), headers)
-        connection.getresponse().read()
-    except (OSError, http.client.HTTPException):
-        pass
-    finally:
-        connection.close()
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        it.post(path, body)
 
 
 def _until(what: Any) -> None:
@@ -70,8 +64,6 @@ def _begin(it: Server, count: int) -> None:
 
 async def _whole(folder: Path) -> dict[int, int]:
     """Version → how many runs; each run is as its version says."""
-    from reactor.model.clock import SystemClock
-    from reactor.stores.port import RunFilter
 
     store = SqliteStore(folder / "data" / "reactor.db", clock=SystemClock())
     await store.open()

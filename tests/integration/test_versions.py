@@ -232,6 +232,23 @@ async def test_branches_are_mapped(it: RunningReactor) -> None:
     assert "p.branches.left.x" in outputs
 
 
+async def test_an_open_approval_keeps_its_links_under_another_name(it: RunningReactor) -> None:
+    text = (
+        "name: ask\non: {event: ask}\nsteps:\n  - {name: ok, approve: {title: Go on, by: ann}}\n"
+        "  - {name: r, return: steps.ok.output.by}\n"
+    )
+    await take(it, text)
+    run = await begin(it, type_="ask")
+    [before] = (await it.get("/approvals"))["items"]
+    await take(it, text.replace("name: ok", "name: may").replace("steps.ok", "steps.may"))
+    assert (await it.post(f"/runs/{run}/migrate", {"map": {"ok": "may"}}))["migrated"]
+    await asleep(it, run)
+    [after] = (await it.get("/approvals"))["items"]
+    assert (after["id"], after["step"]) == (before["id"], "may")
+    await it.post(f"/approvals/{before['id']}/decide", {"decision": "approve", "by": "ann"})
+    assert (await it.finished(run))["output"] == "ann"
+
+
 async def test_a_paused_run_changes_over_and_stays_paused(it: RunningReactor) -> None:
     run = await begin(it)
     await it.post(f"/runs/{run}/pause")

@@ -77,7 +77,7 @@ class Approvals:
         loaded = {found.run.key: found for found in await self._loaded(there)}
         found: list[Approval] = []
         for run, id_ in waiting:
-            if run in loaded and (approval := await self._of(loaded[run], _path(id_))) is not None and approval.open:
+            if run in loaded and (approval := await self._of(loaded[run], id_)) is not None and approval.open:
                 found.append(approval)
         return found, there[-1] if more else None
 
@@ -98,18 +98,21 @@ class Approvals:
         """
         run = ids.from_text("run", id_.partition(":")[0])
         loaded = await self._loaded([run]) if run is not None else []
-        approval = await self._of(loaded[0], _path(id_)) if loaded else None
+        approval = await self._of(loaded[0], id_) if loaded else None
         if approval is None:
             raise NotFoundError(f"there is no approval {id_[:200]!r}; `reactor approvals list` shows the open ones")
         return approval
 
-    async def _of(self, loaded: Loaded, path: str) -> Approval | None:
+    async def _of(self, loaded: Loaded, id_: str) -> Approval | None:
         known = index(loaded.journal)
+        path = _path(id_)
         asked = known.get(path + "#asked")
+        if asked is None:
+            # Its step has another name since the run changed over to another version.
+            asked = next((entry for entry in known.values() if _is_asked(entry, id_)), None)
         if asked is None or not isinstance(asked.value, dict):
             return None
-        value = asked.value
-        id_ = str(value["id"])
+        path, value = asked.key.removesuffix("#asked"), asked.value
         first = next(entry for entry in loaded.journal if entry.key == asked.key)
         return Approval(
             id=id_,
@@ -193,3 +196,7 @@ class Approvals:
 
 def _path(id_: str) -> str:
     return id_.partition(":")[2]
+
+
+def _is_asked(entry: Entry, id_: str) -> bool:
+    return entry.key.endswith("#asked") and isinstance(entry.value, dict) and entry.value.get("id") == id_

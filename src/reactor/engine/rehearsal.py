@@ -134,7 +134,7 @@ async def replayed(
         unseal=executor.seals.unseal,
         state=executor.states.of(flow.name),
     )
-    return await played(executor, loaded, flow, replay)
+    return await played(executor, msgspec.structs.replace(loaded, journal=entries), flow, replay)
 
 
 async def played(executor: Executor, loaded: Loaded, flow: Flow, replay: ReplayRuntime) -> Replayed:
@@ -144,7 +144,7 @@ async def played(executor: Executor, loaded: Loaded, flow: Flow, replay: ReplayR
         flow,
         event=_view(loaded.event, flow),
         events=await _batch(executor, loaded, flow),
-        inputs=next((entry.value for entry in loaded.journal if entry.key == "#inputs"), None),
+        inputs=next((entry.value for entry in reversed(loaded.journal) if entry.key == "#inputs"), None),
         run={
             "id": ids.to_text("run", record.key),
             "started_at": to_iso(record.started_at or record.created_at),

@@ -169,6 +169,7 @@ async def test_a_get_and_its_output():
     [
         ({"json": {"a": [1, "ü"]}}, "application/json", '{"a":[1,"ü"]}'),
         ({"json": None}, "application/json", "null"),
+        ({"body": {"a": ["ü"]}}, "application/json", '{"a":["ü"]}'),
         (
             {"form": {"a": "x y", "b": [1, 2], "c": True, "d": None}},
             "application/x-www-form-urlencoded",

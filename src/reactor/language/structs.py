@@ -114,6 +114,7 @@ def _check_value(reader: Reader, node: Node, kind: Any, what: str, *, strict: bo
     elif isinstance(node, Mapping):
         inner = next((arm for arm in _arms(kind) if isinstance(arm, type) and issubclass(arm, msgspec.Struct)), None)
         if inner is None:
+            _check_holds(reader, node, kind, (dict, Any), {}, what, strict=strict)
             return
         known = fields(inner)
         for name, item in node.entries.items():
@@ -125,8 +126,24 @@ def _check_value(reader: Reader, node: Node, kind: Any, what: str, *, strict: bo
                 reader.report("unknown-parameter", f"{what} has no `{name}`; {hint}", node.keys[name], suggestion=meant)
     elif isinstance(node, Sequence):
         inner = next((typing.get_args(arm)[0] for arm in _arms(kind) if typing.get_origin(arm) is list), None)
-        for item in node.items if inner is not None else ():
+        if inner is None:
+            _check_holds(reader, node, kind, (list, tuple, Any), [], what, strict=strict)
+            return
+        for item in node.items:
             _check_value(reader, item, inner, f"an item of {what}", strict=strict)
+
+
+def _check_holds(
+    reader: Reader, node: Node, kind: Any, holders: tuple[Any, ...], empty: Any, what: str, *, strict: bool
+) -> None:
+    """Whether a map (or list) can stand here at all, whatever the templates in it give."""
+    if any(arm in holders or typing.get_origin(arm) in holders for arm in _arms(kind)):
+        return
+    try:
+        msgspec.convert(empty, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        text, allowed, _ = _in_words(str(error), kind, node)
+        reader.report("wrong-type", f"{what} {text}", node, allowed=allowed)
 
 
 def _check_constant(reader: Reader, node: Node, kind: Any, what: str, *, strict: bool) -> None:

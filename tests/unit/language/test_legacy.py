@@ -155,3 +155,15 @@ workflow:
     assert not [p for p in loaded.problems if p.rule == "unknown-step"]
     end = await VirtualRuntime(actions=suite_catalog([]).actions).play(loaded.flow)
     assert end.output == {"sum": "12"}
+
+
+def test_a_map_where_a_text_belongs_is_refused_also_with_templates_in_it(read):
+    text = """\
+name: post
+on: {event: x}
+workflow:
+  - {name: say, action: http.request, url: {id: "{{ .event.payload.id }}"}}
+"""
+    (problem,) = [p for p in read(text).problems if p.severity == "error"]
+    assert (problem.line, problem.rule) == (4, "wrong-type")
+    assert "has to be a text, not a map" in problem.message

@@ -197,6 +197,8 @@ def _authorize(names: dict[str, str], auth: RequestAuth | None) -> frozenset[str
 def _body(params: Params) -> tuple[str | None, bytes]:
     if params.json is not msgspec.UNSET:
         return "application/json", msgspec.json.encode(params.json)
+    if isinstance(params.body, (dict, list)):
+        return "application/json", msgspec.json.encode(params.body)
     if params.form is not None:
         pairs = [
             (name, _text(value))

@@ -95,8 +95,8 @@ class Params(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Body as JSON (null too)."""
     form: dict[str, Scalar | list[Scalar]] | None = None
     """Body as application/x-www-form-urlencoded."""
-    body: str | None = None
-    """Body as UTF-8 text."""
+    body: str | dict[str, Any] | list[Any] | None = None
+    """Body as UTF-8 text; a map or a list goes as JSON, as with `json`."""
     body_base64: str | None = None
     """Body as bytes."""
     auth: RequestAuth | None = None

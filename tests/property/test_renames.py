@@ -35,7 +35,8 @@ STEPS = """
 - {name: kappa, action: suite.write, with: {fail: final.no}, if: steps.iota.output.data == 7}
 """
 NAMES = {
-    "alpha": "alpha2", "gamma": "gamma2", "gamma[].delta": "gamma2[].delta2", "forks.branches.left": "forks.branches.l2",
+    "alpha": "alpha2", "gamma": "gamma2", "gamma[].delta": "gamma2[].delta2",
+    "forks.branches.left": "forks.branches.l2",
     "forks.branches.left.eps": "forks.branches.l2.eps2", "pick": "pick2",
     "pick.cases[0].theta": "pick2.cases[0].theta2", "iota": "iota2", "beta": "beta2",
 }  # fmt: skip

@@ -473,8 +473,8 @@ _PLACES = ("steps", "vars", "item", "output")
 
 
 def outcome_key(step: Step, path: str) -> str:
-    """Where a step's outcome stands: what a `set` did is its outcome, unless steps of its own follow."""
-    return path + "#set" if type(step) is SetStep and not step.finally_ else path
+    """Where a step's outcome stands: what a `set` did is its outcome, unless it is reshaped or more follows."""
+    return path + "#set" if type(step) is SetStep and not step.finally_ and step.output is None else path
 
 
 def _signal(step: Step, value: Any) -> None:

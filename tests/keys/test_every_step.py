@@ -1,5 +1,8 @@
 """What every step takes, on every kind of step: each key of a step against each verb."""
 
+import asyncio
+import hashlib
+
 import pytest
 
 from reactor.testing.running import running_reactor
@@ -136,6 +139,39 @@ async def test_secret_output():
         nothing = {"switch": None, "steps": None}
         assert {verb: outputs[verb] for verb in steps} == {**dict.fromkeys(steps, "***"), **nothing}
         assert "hunter22" not in str(outputs)
+
+
+@pytest.mark.proves("step.secret_output")
+async def test_parts_of_a_secret_step_after_a_restart(tmp_path):
+    """What iterations and branches gave is sealed with the whole, and is there again after a restart."""
+    flow = (
+        HEAD
+        + """\
+steps:
+  - {name: e, secret_output: true, for_each: [1, 2], steps: [{name: r, secret_output: true, return: event.data}]}
+  - name: p
+    secret_output: true
+    parallel:
+      branches:
+        a: [{name: r, secret_output: true, return: event.data}]
+        b: [{name: w, wait_for: {event: further}}]
+  - {name: l, action: data.hash, text: "{{ steps.e.output | join }}{{ steps.p.output.branches.a.output }}"}
+outputs: "{{ steps.l.output.output }}"
+"""
+    )
+    async with running_reactor({"it": flow}, data=tmp_path / "data") as reactor:
+        run_id = (await reactor.send("go", "hunter22"))["runs"][0]["id"]
+        async with asyncio.timeout(10):
+            while "p.branches.a" not in str((seen := await reactor.get(f"/runs/{run_id}"))["steps"]):
+                await asyncio.sleep(0.01)
+        assert "hunter22" not in str(seen["steps"])
+    async with running_reactor({"it": flow}, data=tmp_path / "data") as reactor:
+        await reactor.send("further")
+        run = await reactor.finished(run_id)
+        assert run["output"] == hashlib.sha256(b"hunter22" * 3).hexdigest()
+        outputs = {step["path"]: step["output"] for step in run["steps"]}
+        assert "hunter22" not in str(outputs)
+        assert [outputs[path] for path in ("e", "e[0]", "e[1]", "p", "p.branches.a")] == ["***"] * 5
 
 
 @pytest.mark.proves("step.output")

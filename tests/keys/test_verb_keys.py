@@ -1,6 +1,11 @@
 """What steps do, and the keys of each kind: by flows whose own tests fail without the key."""
 
+import asyncio
+
 import pytest
+
+from reactor.testing import run_flow_tests
+from reactor.testing.running import running_reactor
 
 HEAD = "name: it\non: {event: go}\n"
 CALL = "action: http.request, with: {method: POST, url: 'https://x.example'}"
@@ -251,6 +256,35 @@ def test_call_without_waiting(shows):
     flow = HEAD + "steps: [{name: c, call: child, wait: false}, {name: at, return: '{{ now() }}'}]\n"
     flow += "tests: [{name: t, event: {}, expect: {output: '2026-01-01T00:00:00.000Z'}}]\n"
     shows(flow, (", wait: false", ""), child=CHILD)
+
+
+@pytest.mark.proves("step.call.version")
+async def test_call_of_a_version():
+    """The flow as it was then; without it, as it is now."""
+    child = "name: child\nsteps: [{return: 1}]\n"
+    calls = "steps: [{name: c, call: child, version: 1}, {name: d, call: child}]\n"
+    flow = HEAD + calls + "outputs: ['{{ steps.c.output }}', '{{ steps.d.output }}']\n"
+    async with running_reactor({"it": flow, "child": child}) as reactor:
+        folder = reactor.app.settings.workflows
+        assert folder is not None
+        (folder / "child.yaml").write_text(child.replace("return: 1", "return: 2"))
+        async with asyncio.timeout(10):
+            while (await reactor.get("/flows/child"))["version"] != 2:
+                await asyncio.sleep(0.02)
+        run = await reactor.finished((await reactor.send("go"))["runs"][0]["id"])
+        assert run["output"] == [1, 2]
+
+
+@pytest.mark.proves("step.call.version")
+def test_a_version_in_a_flow_test_has_to_be_mocked(tmp_path, installed):
+    (tmp_path / "child.yaml").write_text(CHILD)
+    flow = HEAD + "steps: [{name: c, call: child, version: 3}]\n"
+    (tmp_path / "it.yaml").write_text(flow + "tests: [{name: t, event: {}, expect: {output: 5}}]\n")
+    [result] = run_flow_tests(tmp_path, catalog=installed).results
+    assert "calls the flow `child`, version 3, and files have no versions; add" in result.mismatches[0].message
+    mocked = "tests: [{name: t, event: {}, mock: {c: {output: 5}}, expect: {output: 5}}]\n"
+    (tmp_path / "it.yaml").write_text(flow + mocked)
+    assert run_flow_tests(tmp_path, catalog=installed).passed
 
 
 PAID = (

@@ -91,7 +91,8 @@ class _Fork:
             if known is not None and known.status != CANCELLED:
                 found.append((self._it.orders.of(known.key), branch, known))
         for _, branch, known in sorted(found, key=lambda one: one[0]):
-            self._ended[branch.name] = known
+            opened = self._it.hands.unseal(known.value)
+            self._ended[branch.name] = msgspec.structs.replace(known, value=opened)
             restoring.collect(self._it, branch.steps, known.key + ".", self._frames[branch.name])
             self._share(branch.name)
 
@@ -132,7 +133,7 @@ class _Fork:
             entry = Entry(key, it.durable.now(), COMPLETED, output)
         except Failure as failure:
             entry = Entry(key, it.durable.now(), FAILED, failure.output, failure.error)
-        it.durable.record(entry)
+        it.durable.record(it.sealed(self._step, entry))
         self._ended[branch.name] = entry
         self._share(branch.name)
 

@@ -315,7 +315,7 @@ class Interpreter:
                 raise
             entry = Entry(path, self.durable.now(), CANCELLED, None, None, 0, started)
         if step.finally_ or (step.on_error and entry.status == FAILED):
-            self.durable.record(msgspec.structs.replace(self._sealed(step, entry), key=path + "#body"))
+            self.durable.record(msgspec.structs.replace(self.sealed(step, entry), key=path + "#body"))
         return entry
 
     async def _finally(self, step: Step, path: str, frame: Frame, entry: Entry) -> None:
@@ -342,7 +342,8 @@ class Interpreter:
             return msgspec.structs.replace(failed, at=self.durable.now(), error=second.error)
         return Entry(path, self.durable.now(), COMPLETED, output, None, failed.attempt, failed.started)
 
-    def _sealed(self, step: Step, entry: Entry) -> Entry:
+    def sealed(self, step: Step, entry: Entry) -> Entry:
+        """As the journal keeps it, and what becomes of a part of this step."""
         if not step.secret_output or entry.value is None:
             return entry
         self.secrets.hide(entry.value)
@@ -350,7 +351,7 @@ class Interpreter:
 
     def _conclude(self, step: Step, path: str, frame: Frame, entry: Entry) -> None:
         if entry.status != COMPLETED or not outcome_key(step, path).endswith("#set"):
-            self.durable.record(self._sealed(step, entry))
+            self.durable.record(self.sealed(step, entry))
         frame.steps[step.name] = self.view(step, entry)
         self._respond(step, frame, entry)
 

@@ -50,13 +50,14 @@ async def iteration(it: Interpreter, step: ForEachStep | LoopStep, key: str, fra
         it.durable.record(Entry(key, it.durable.now(), COMPLETED))
         raise _Left from None
     except Failure as failure:
-        it.durable.record(Entry(key, it.durable.now(), FAILED, failure.output, failure.error, failure.attempts))
+        entry = Entry(key, it.durable.now(), FAILED, failure.output, failure.error, failure.attempts)
+        it.durable.record(it.sealed(step, entry))
         raise
     except asyncio.CancelledError:
         if not it.durable.evicting:
             it.durable.record(Entry(key, it.durable.now(), CANCELLED))
         raise
-    it.durable.record(Entry(key, it.durable.now(), COMPLETED, output))
+    it.durable.record(it.sealed(step, Entry(key, it.durable.now(), COMPLETED, output)))
     return output
 
 
@@ -64,12 +65,15 @@ def _known(it: Interpreter, step: ForEachStep | LoopStep, key: str, known: Entry
     if it.undoes or isinstance(step, LoopStep):
         restoring.collect(it, step.steps, key + ".", frame)
     if known.status == FAILED and known.error is not None:
-        raise Failure(known.error, known.value, known.attempt)
+        raise Failure(known.error, it.hands.unseal(known.value), known.attempt)
     if known.status == CANCELLED:
         raise asyncio.CancelledError
     if it.durable.recall(key + "#break") is not None:
         raise _Left
-    return known.value
+    value = it.hands.unseal(known.value)
+    if step.secret_output:
+        it.secrets.hide(value)
+    return value
 
 
 # --- for_each ----------------------------------------------------------------------------------------------------
@@ -179,7 +183,8 @@ class _Workers:
         for number in range(len(self._items)) if self._it.resumed else ():
             known = self._it.durable.recall(self._key(number))
             if known is not None and known.status == FAILED and known.error is not None:
-                self._failed[number] = Failure(known.error, known.value, known.attempt)
+                value = self._it.hands.unseal(known.value)
+                self._failed[number] = Failure(known.error, value, known.attempt)
 
     async def _settle(self) -> None:
         """Iterations that were being cancelled go on unwinding; what the others have done can still be undone."""

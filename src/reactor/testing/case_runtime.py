@@ -160,8 +160,8 @@ class CaseRuntime(VirtualRuntime):
         if answer is not None:
             return await self._mocked(answer, None)
         flow = self.around.flows.get(call.flow)
-        if flow is None:
-            await self.world.stuck(where, _missing_flow(where, call.flow))
+        if flow is None or call.version is not None:
+            await self.world.stuck(where, _missing_flow(where, call))
             raise AssertionError
         inputs, problems = check_inputs(flow.inputs, call.params) if flow.inputs is not None else (call.params, [])
         if problems:
@@ -236,11 +236,11 @@ def _unmocked(path: str, action: Action, effect: Effect) -> str:
     )
 
 
-def _missing_flow(path: str, flow: str) -> str:
-    return (
-        f"step `{path}` calls the flow `{flow}`, which is in none of these files; test its folder, or "
-        f"add\n      mock: {{{_key(path)}: {{output: {{}}}}}}"
-    )
+def _missing_flow(path: str, call: FlowCall) -> str:
+    why = "which is in none of these files; test its folder, or "
+    if call.version is not None:
+        why = f"version {call.version}, and files have no versions; "
+    return f"step `{path}` calls the flow `{call.flow}`, {why}add\n      mock: {{{_key(path)}: {{output: {{}}}}}}"
 
 
 def _key(path: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +13,7 @@ from reactor.engine.written import Written
 from reactor.model.clock import Instant
 from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
+from reactor.runtime.cleaning import cleans
 from reactor.runtime.interpreter import RunEnd
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Borders(Written):
         self._waits: dict[str, Held] = {}
         self._leaving_later = False
         pause, cancel = self._index.get("#pause"), self._index.get("#cancel")
-        self._cancel_told = cancel is not None and _told(journal)
+        self._cancel_told = cancel is not None and _told(journal, self._index)
         if cancel is None:
             self.pausing = pause is not None and pause.status == "paused"
         else:
@@ -63,8 +64,10 @@ class Borders(Written):
         """What the run is waiting for now, in words."""
         return [held.reason for held in self._waits.values()]
 
-    async def border(self) -> None:
-        """Go on, unless the run is to be stopped here, to be paused, or to leave memory."""
+    async def border(self, path: str) -> None:
+        """Go on, unless the run is to be stopped here, to be paused, or to leave memory. `path`: of the step that is
+        about to do something; one that cleans up is not stopped.
+        """
         self._turns += 1
         if self._evicting:
             await self._never()
@@ -72,9 +75,11 @@ class Borders(Written):
             self._evicting = True
             self.task.cancel()
             await self._never()
-        if self.cancel_reason is not None and not self._cancel_told:
+        if self.cancel_reason is not None and not self._cancel_told and self.task is not None and not cleans(path):
+            # From the top: the end of a branch that has lost, or of a timer, is not looked at.
             self._cancel_told = True
-            raise asyncio.CancelledError
+            self.task.cancel()
+            await self._never()
         if self.pausing:
             await self._leave(RunStatus.PAUSED, "paused by hand", None)
 
@@ -211,9 +216,9 @@ class Borders(Written):
         self.executor.finish(self, end)
 
 
-def _told(journal: Sequence[Entry]) -> bool:
-    """Whether the run was unwinding already: a step was cancelled after the last word to cancel (the losers of joins
-    are cancelled without one).
+def _told(journal: Sequence[Entry], known: Mapping[str, Entry]) -> bool:
+    """Whether the code of a Python flow knows it already, and may be cleaning up: a step that it asked for was
+    cancelled after the last word to cancel. Of other flows the paths tell what cleans up.
     """
     asked = max((n for n, entry in enumerate(journal) if entry.key == "#cancel"), default=len(journal))
-    return any(entry.status == RunStatus.CANCELLED and entry.key for entry in journal[asked:])
+    return any(entry.status == RunStatus.CANCELLED and entry.key + "#kind" in known for entry in journal[asked:])

@@ -271,14 +271,14 @@ class Executor(Memory):
         """Wait for the end of a run, in memory or not. `looking` is held while the store is asked."""
         expected = self.ends.expected(key)
         future = expected or self.ends.wait(key)
-        if key not in self.live and expected is None:
-            with looking():
-                await self.committer.settled([key])
-                found = await self.store.load([key])
-            for loaded in found:
-                if loaded.run.status.finished:
-                    self.ends.tell(key, _end_of(loaded))
         try:
+            if key not in self.live and expected is None:
+                with looking():
+                    await self.committer.settled([key])
+                    found = await self.store.load([key])
+                for loaded in found:
+                    if loaded.run.status.finished:
+                        self.ends.tell(key, _end_of(loaded))
             return await future
         finally:
             self.ends.leave(key, future)

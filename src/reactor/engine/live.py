@@ -62,7 +62,7 @@ class LiveRun(Borders):
         ctx = self._context(path, call)
         if not action.is_async:
             return self._outcome(action, call, lambda: action.handler(ctx, params))
-        await self.border()
+        await self.border(path)
         self._acts += 1
         try:
             if action.effect_of(params) is Effect.WRITE:
@@ -127,7 +127,7 @@ class LiveRun(Borders):
 
     async def sleep(self, path: str, until: Instant) -> None:
         """See `Durable.sleep`."""
-        await self.border()
+        await self.border(path)
         if until <= self.now():
             return
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -142,7 +142,7 @@ class LiveRun(Borders):
 
     async def emit(self, path: str, event: dict[str, Any], entry: Entry) -> dict[str, Any]:
         """See `Durable.emit`."""
-        await self.border()
+        await self.border(path)
         cause = self.event
         causes = (*cause.causes, cause.id) if cause is not None else ()
         try:
@@ -162,7 +162,7 @@ class LiveRun(Borders):
 
     async def child(self, path: str, call: FlowCall) -> Outcome:
         """See `Durable.child`."""
-        await self.border()
+        await self.border(path)
         known = self.recall(path + "#child")
         if known is None:
             if call.version is not None:
@@ -189,7 +189,7 @@ class LiveRun(Borders):
 
     async def receive(self, path: str, wanted: Wanted, until: Instant | None) -> dict[str, Any] | None:
         """See `Durable.receive`."""
-        await self.border()
+        await self.border(path)
         waits = self.executor.waits
         # Known as waiting before it looks back: an event that comes meanwhile is offered, so none falls between.
         wait, given = waits.begin(self, path, wanted)
@@ -213,8 +213,7 @@ class LiveRun(Borders):
 
     async def state(self, path: str, change: StateChange) -> Any:
         """See `Durable.state`."""
-        del path  # the outcome that the caller records says where it was
-        await self.border()
+        await self.border(path)
         states = self.executor.states
         if not states.has(self.record_.flow):
             with self.looking():
@@ -225,14 +224,14 @@ class LiveRun(Borders):
         failpoints.reach("state.after")
         return value
 
-    async def turn(self) -> None:
+    async def turn(self, path: str) -> None:
         """See `Durable.turn`."""
-        await self.border()
+        await self.border(path)
         await asyncio.sleep(0)
 
     async def pause(self, path: str, reason: str) -> None:
         """See `Durable.pause`."""
-        await self.border()
+        await self.border(path)
         known = self.recall(path + "#pause")
         if known is not None and known.status == "resumed":
             self._index.pop(path + "#pause")

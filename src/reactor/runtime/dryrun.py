@@ -314,7 +314,7 @@ class DryRun:
             return Unknown(f"{self.prefix}{path}.output")
         return change.value if change.op == "set" else None
 
-    async def turn(self) -> None:
+    async def turn(self, path: str) -> None:
         """See `Durable.turn`."""
         await asyncio.sleep(0)
 

@@ -97,9 +97,9 @@ class Durable(Record, Protocol):
         """
         ...
 
-    async def turn(self) -> None:
+    async def turn(self, path: str) -> None:
         """Let others have the loop: called now and then by long walks that wait for nothing. The run may be stopped or
-        paused here.
+        paused here (`path`: of the loop).
         """
         ...
 

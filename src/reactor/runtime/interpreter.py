@@ -40,12 +40,12 @@ from reactor.model.flow import (
 )
 from reactor.model.journal import Entry
 from reactor.model.states import RunStatus, StepStatus
-from reactor.runtime import branches, kinds, loops, people, restoring, retrying, streams, timeouts, undoing, values
+from reactor.runtime import branches, cleaning, kinds, loops, people, restoring, retrying, streams, timeouts, undoing, values
 from reactor.runtime.attempts import Attempts
 from reactor.runtime.durable import Durable
 from reactor.runtime.frames import Frame
 from reactor.runtime.scope import Secrets, Viewed, step_view
-from reactor.runtime.signals import Broke, Failure, Returned
+from reactor.runtime.signals import Broke, Failure, Interrupted, Returned
 
 COMPLETED, FAILED, SKIPPED, CANCELLED = (
     StepStatus.COMPLETED.value,
@@ -154,6 +154,7 @@ class Interpreter:
                 return await (self._cancelled() if body.error is None else self._failed(body.error))
         try:
             output = await self._walked()
+            restoring.go_on(self)
         except Failure as failure:
             return await self._failed(failure.error)
         except StepError as error:
@@ -190,6 +191,7 @@ class Interpreter:
         if self.flow.on_failure or self.root.undos:
             self.durable.record(Entry("#body", self.durable.now(), FAILED, None, error))
             error = undoing.with_failed(error, await undoing.undo(self, self.root.undos, error))
+            restoring.go_on(self)
             error = await self._told(self.flow.on_failure, "on_failure", error)
         return RunEnd(RunStatus.FAILED, error=error)
 
@@ -254,6 +256,8 @@ class Interpreter:
         started = self.durable.now()
         try:
             return await self._handled(step, path, frame, started)
+        except Interrupted:
+            raise asyncio.CancelledError from None
         except asyncio.CancelledError:
             if not self.durable.evicting:
                 self.durable.record(Entry(path, self.durable.now(), CANCELLED, started=started))
@@ -275,16 +279,17 @@ class Interpreter:
     async def _handled(self, step: Step, path: str, frame: Frame, started: Instant) -> Any:
         """Perform, then the step's handlers, then conclude."""
         entry = await self._body_of(step, path, frame, started)
-        if entry.status == CANCELLED:
-            await self._finally(step, path, frame, entry)
-            raise asyncio.CancelledError
         done = entry.status == COMPLETED
         if entry.status == FAILED and step.on_error:
             entry = await self._handle(step, path, frame, entry)
-        await self._finally(step, path, frame, entry)
+        late = await cleaning.finally_(self, step, path, frame, entry, done=done)
+        if entry.status == CANCELLED:
+            raise asyncio.CancelledError
         self._conclude(step, path, frame, entry)
         if done and step.undo is not None:
             undoing.register(self, step, path, frame, self.orders.next())
+        if late:
+            raise Interrupted
         if entry.status == FAILED and not step.continue_on_error:
             raise Failure(entry.error or ErrorInfo("failed", "the step failed", path), entry.value, entry.attempt)
         if done:
@@ -308,7 +313,8 @@ class Interpreter:
             entry = Entry(path, self.durable.now(), FAILED, error.output, error.info(path), 1, started)
         except (Returned, Broke):
             # The block has no outcome of its own then: a replay walks into it and meets the `return` again.
-            await self._finally(step, path, frame, Entry(path, self.durable.now(), COMPLETED))
+            if await cleaning.finally_(self, step, path, frame, Entry(path, self.durable.now(), COMPLETED)):
+                raise asyncio.CancelledError from None
             raise
         except asyncio.CancelledError:
             if self.durable.evicting or not step.finally_:
@@ -317,12 +323,6 @@ class Interpreter:
         if step.finally_ or (step.on_error and entry.status == FAILED):
             self.durable.record(msgspec.structs.replace(self.sealed(step, entry), key=path + "#body"))
         return entry
-
-    async def _finally(self, step: Step, path: str, frame: Frame, entry: Entry) -> None:
-        """`finally` runs whatever happened, also when the run is being cancelled; not when it merely leaves memory."""
-        if step.finally_:
-            error = entry.error.view() if entry.error is not None else None
-            await self.steps(step.finally_, path + ".finally.", frame.last(error=error))
 
     def _reshaped(self, step: Step, path: str, frame: Frame, entry: Entry) -> Entry:
         assert step.output is not None  # noqa: S101 - asked by the caller
@@ -340,6 +340,10 @@ class Interpreter:
             output = await self.steps(step.on_error, path + ".on_error.", frame.inner(error=error))
         except Failure as second:
             return msgspec.structs.replace(failed, at=self.durable.now(), error=second.error)
+        except asyncio.CancelledError:
+            if self.durable.evicting or not step.finally_:
+                raise
+            return msgspec.structs.replace(failed, status=CANCELLED)
         return Entry(path, self.durable.now(), COMPLETED, output, None, failed.attempt, failed.started)
 
     def sealed(self, step: Step, entry: Entry) -> Entry:
@@ -382,7 +386,7 @@ class Interpreter:
             known = msgspec.structs.replace(known, value=value)
         frame.steps[step.name] = self.view(step, known)
         self._respond(step, frame, known)
-        if step.undo is not None and known.status == COMPLETED and not _was_handled(self.durable, path):
+        if step.undo is not None and (self.durable.recall(path + "#body") or known).status == COMPLETED:
             undoing.register(self, step, path, frame, self.orders.of(known.key))
         return value
 

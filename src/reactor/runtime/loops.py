@@ -139,7 +139,7 @@ async def over(it: Interpreter, step: ForEachStep, path: str, frame: Frame, item
             outputs.left = True
             break
         if number % TURN == TURN - 1:
-            await it.durable.turn()
+            await it.durable.turn(path)
     return outputs
 
 
@@ -221,7 +221,7 @@ class _Workers:
                 self._failed[number] = failure
                 return
             if number % TURN == TURN - 1:
-                await self._it.durable.turn()
+                await self._it.durable.turn(self._path)
 
 
 # --- while, until ------------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ async def loop(it: Interpreter, step: LoopStep, path: str, frame: Frame, started
             break
         number += 1
         if number % TURN == 0:
-            await it.durable.turn()
+            await it.durable.turn(path)
     return Entry(path, it.durable.now(), COMPLETED, {"count": number, "last": last}, None, 1, begun)
 
 

@@ -292,7 +292,7 @@ class ReplayRuntime:
             self._state[change.key] = value
         return value
 
-    async def turn(self) -> None:
+    async def turn(self, path: str) -> None:
         """Others get the loop."""
         self._progress += 1
         await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -65,6 +66,16 @@ def restore_run(it: Interpreter) -> None:
             it.taken.setdefault(place(entry.key.removesuffix("#event")), set()).add(entry.value["id"])
 
 
+def go_on(it: Interpreter) -> None:
+    """A run that was cancelled before it came back into memory does not end otherwise, whatever it had left to do.
+
+    Raises:
+        asyncio.CancelledError: it was cancelled.
+    """
+    if it.resumed and it.durable.recall("#cancel") is not None:
+        raise asyncio.CancelledError
+
+
 def inside(it: Interpreter, step: Step, path: str, frame: Frame) -> None:
     """A step that the journal has an outcome of: names inside it that are known outside, and what is to be undone."""
     kind = type(step)
@@ -82,6 +93,8 @@ def collect(it: Interpreter, steps: tuple[Step, ...], prefix: str, frame: Frame)
         path = prefix + step.name
         inside(it, step, path, frame)
         known = it.outcome(step, path)
+        if known is None and step.undo is not None and it.durable.recall(path + "#body") is not None:
+            known = it.durable.recall(path + "#body")  # its `finally` has failed
         if known is not None:
             it.remember(step, path, known, frame)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from reactor.model.errors import ErrorInfo
@@ -23,6 +24,10 @@ class Returned(Exception):
     def __init__(self, value: Any) -> None:
         super().__init__()
         self.value = value
+
+
+class Interrupted(asyncio.CancelledError):
+    """A step was cancelled while it cleaned up: that is done, and the step has the outcome that it had before."""
 
 
 class Broke(Exception):

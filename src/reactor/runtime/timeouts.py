@@ -11,8 +11,8 @@ from typing import Any
 from reactor.model.clock import Instant
 from reactor.model.errors import ErrorInfo
 from reactor.model.journal import Entry
-from reactor.runtime.durable import Durable
-from reactor.runtime.signals import Failure
+from reactor.runtime.durable import Durable, Record
+from reactor.runtime.signals import Broke, Failure, Returned
 
 OVER = "over"
 """Status of `PATH#timeout` once the time is up."""
@@ -82,6 +82,27 @@ async def stop_all(tasks: Sequence[asyncio.Future[Any]]) -> None:
         # Cancelled ourselves meanwhile: they must not outlive us.
         for task in tasks:
             await stop(task)
+
+
+async def undisturbed(durable: Record, work: Coroutine[Any, Any, None]) -> bool:
+    """Do this work to its end; whether we were cancelled meanwhile, which is then for the caller to raise, and counts
+    more than how the work ends.
+
+    Raises:
+        asyncio.CancelledError: the run leaves memory.
+    """
+    task, late = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            if durable.evicting:
+                await stop(task)
+                raise
+            late = True
+    if not late or not isinstance(task.exception(), (Failure, Returned, Broke)):
+        task.result()
+    return late
 
 
 async def first(tasks: Sequence[asyncio.Future[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +13,7 @@ from reactor.model.journal import RESET, Entry
 from reactor.model.states import StepStatus
 from reactor.runtime.frames import Frame, Undo
 from reactor.runtime.signals import Broke, Failure, Returned
+from reactor.runtime.timeouts import undisturbed
 
 if TYPE_CHECKING:
     from reactor.runtime.interpreter import Interpreter
@@ -31,9 +33,22 @@ async def undo(it: Interpreter, undos: list[Undo], error: ErrorInfo | None) -> l
     """Undo all of these, whatever becomes of each; what failed. The list is empty afterwards.
 
     An undo that the journal knows is not done again.
+
+    Raises:
+        asyncio.CancelledError: somebody cancelled us meanwhile; all are undone even so, unless the run leaves memory.
     """
     failed: list[ErrorInfo] = []
-    for one in sorted(undos, key=lambda u: u.order, reverse=True):
+    late = undos and await undisturbed(it.durable, _undo(it, undos, error, failed))
+    undos.clear()
+    if late:
+        raise asyncio.CancelledError
+    return failed
+
+
+async def _undo(it: Interpreter, undos: list[Undo], error: ErrorInfo | None, failed: list[ErrorInfo]) -> None:
+    # A handler that is walked again after a crash has told of its steps twice.
+    each = {one.path: one for one in undos}.values()
+    for one in sorted(each, key=lambda u: u.order, reverse=True):
         _again(it, one)
         frame = one.frame.last(error=error.view() if error is not None else None, output=one.output)
         try:
@@ -42,8 +57,6 @@ async def undo(it: Interpreter, undos: list[Undo], error: ErrorInfo | None) -> l
             failed.append(failure.error)
         except (Returned, Broke):
             pass
-    undos.clear()
-    return failed
 
 
 def _again(it: Interpreter, one: Undo) -> None:

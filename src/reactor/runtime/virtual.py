@@ -283,7 +283,7 @@ class VirtualRuntime:
         self._border()
         return values.changed(self.state_, change)
 
-    async def turn(self) -> None:
+    async def turn(self, path: str) -> None:
         """See `Durable.turn`."""
         self._border()
         await asyncio.sleep(0)

@@ -90,7 +90,7 @@ class CaseRuntime(VirtualRuntime):
         super().record(entry)
         self.world.note(self.flow.name, self.prefix, entry)
 
-    async def turn(self) -> None:
+    async def turn(self, path: str) -> None:
         """See `Durable.turn`."""
         self.world.moved()
         await asyncio.sleep(0)

@@ -1,0 +1,49 @@
+"""Cleaning up: `finally` and `undo` come to their end, even if somebody cancels what is around them meanwhile."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from reactor.model.flow import Step
+from reactor.model.journal import Entry
+from reactor.model.states import StepStatus
+from reactor.runtime import undoing
+from reactor.runtime.frames import Frame
+from reactor.runtime.signals import Broke, Failure, Returned
+from reactor.runtime.timeouts import undisturbed
+
+if TYPE_CHECKING:
+    from reactor.runtime.interpreter import Interpreter
+
+_CLEANING = re.compile(r"(^on_cancel|\.finally)\.|\.undo(?![^.#\[])")
+
+
+def cleans(path: str) -> bool:
+    """Whether a step at this path cleans up: a run that is cancelled goes on there."""
+    return _CLEANING.search(path) is not None
+
+
+async def finally_(it: Interpreter, step: Step, path: str, frame: Frame, entry: Entry, *, done: bool = False) -> bool:
+    """`finally` runs whatever happened, also when the run is being cancelled; not when it merely leaves memory. Whether
+    somebody cancelled the step while it ran. `done`: the step itself has completed.
+
+    Raises:
+        Failure: a step in it has failed. What the step itself has done can be undone even so.
+    """
+    if not step.finally_:
+        return False
+    error = entry.error.view() if entry.error is not None else None
+    try:
+        return await undisturbed(it.durable, _steps(it, step.finally_, path + ".finally.", frame.last(error=error)))
+    except (Failure, Returned, Broke):
+        if entry.status == StepStatus.CANCELLED.value:
+            return True  # whatever goes wrong in it: who is cancelled does not go on
+        if done:
+            frame.steps[step.name] = it.view(step, entry)
+            undoing.register(it, step, path, frame, it.orders.next())
+        raise
+
+
+async def _steps(it: Interpreter, steps: tuple[Step, ...], prefix: str, frame: Frame) -> None:
+    await it.steps(steps, prefix, frame)

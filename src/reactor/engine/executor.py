@@ -289,6 +289,7 @@ class Executor(Memory):
             return
         if record.status.finished or record.status is RunStatus.PAUSED:
             self.flow_control.left(record.key)
+            self.waits.forget(record.key)
             return
         if record.key in self._leaving or self._loading.get(record.key):
             self._loading[record.key] = True

@@ -69,6 +69,10 @@ class Memory:
         """Whether the run is in memory, leaves it, or is about to come."""
         return key in self.live or key in self._leaving or key in self._queued or key in self._loading
 
+    def comes(self, key: int) -> bool:
+        """Whether the run is in memory, or about to come; one that is kept out for a command is neither."""
+        return key in self.live or key in self._queued or key in self._loading or self._leaving.get(key, False)
+
     def changed(self, live: Borders) -> None:
         """A run has another status."""
         raise NotImplementedError

@@ -56,7 +56,8 @@ class States:
                 reading = self._loading[flow] = asyncio.ensure_future(self._store.saved(place(flow)))
                 reading.add_done_callback(lambda done: self._loaded(flow, done))
             try:
-                await asyncio.shield(reading)
+                # Set here, too: who comes between the end of the reading and its callback does not wait at all.
+                self._values.setdefault(flow, await asyncio.shield(reading))
             except StoreBusyError:
                 await asyncio.sleep(_PAUSE)
 

@@ -354,7 +354,7 @@ class Waits:
             await asyncio.sleep(0)
 
     def _restored(self, run: Run, told: int) -> None:
-        if run.key in self._runs or self._executor.knows(run.key):
+        if run.key in self._runs or self._executor.comes(run.key):
             return
         for waited in run.waits:
             self._add(Wait(run.key, msgspec.structs.replace(waited, seen=max(waited.seen, told))))

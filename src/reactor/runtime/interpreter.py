@@ -124,6 +124,8 @@ class Interpreter:
         if flow.legacy:
             scope["response"] = {}
         self.root = Frame(scope)
+        self.undone: set[str] = set()
+        """Steps that were undone in this life of the run."""
         self.orders = restoring.Orders(durable)
         self.undoes = flow.undo != "never" and self.resumed and self.holds_undo()
         """Whether a resumed run has to look for what it may have to undo."""
@@ -150,7 +152,6 @@ class Interpreter:
             restoring.restore_run(self)
             body = self.durable.recall("#body")
             if body is not None:
-                restoring.collect(self, self.flow.steps, "", self.root)
                 return await (self._cancelled() if body.error is None else self._failed(body.error))
         try:
             output = await self._walked()
@@ -188,6 +189,7 @@ class Interpreter:
 
     async def _failed(self, error: ErrorInfo) -> RunEnd:
         """Undo, then `on_failure`."""
+        restoring.unwalked(self)
         if self.flow.on_failure or self.root.undos:
             self.durable.record(Entry("#body", self.durable.now(), FAILED, None, error))
             error = undoing.with_failed(error, await undoing.undo(self, self.root.undos, error))
@@ -198,6 +200,7 @@ class Interpreter:
     async def _cancelled(self) -> RunEnd:
         """Undo, then `on_cancel`."""
         error = ErrorInfo("cancelled", "the run was cancelled", retryable=False)
+        restoring.unwalked(self)
         if self.flow.on_cancel or self.root.undos:
             self.durable.record(Entry("#body", self.durable.now(), CANCELLED))
             failed = await undoing.undo(self, self.root.undos, error)
@@ -374,7 +377,7 @@ class Interpreter:
             raise asyncio.CancelledError
         if known.status == FAILED and not step.continue_on_error and known.error is not None:
             raise Failure(known.error, value, known.attempt)
-        if known.status == COMPLETED and not _was_handled(self.durable, path):
+        if known.status == COMPLETED and not restoring.was_handled(self, path):
             _signal(step, value)
         return value
 
@@ -488,12 +491,6 @@ def _signal(step: Step, value: Any) -> None:
         raise Returned(value)
     if type(step) is BreakStep:
         raise Broke
-
-
-def _was_handled(durable: Durable, path: str) -> bool:
-    """Whether a completed step owes that to its `on_error`."""
-    body = durable.recall(path + "#body")
-    return body is not None and body.status == FAILED
 
 
 Kind = Callable[[Interpreter, Any, str, Frame, Instant], Awaitable[Entry]]

@@ -76,6 +76,22 @@ def go_on(it: Interpreter) -> None:
         raise asyncio.CancelledError
 
 
+def was_handled(it: Interpreter, path: str) -> bool:
+    """Whether a completed step owes that to its `on_error`."""
+    body = it.durable.recall(path + "#body")
+    return body is not None and body.status == StepStatus.FAILED.value
+
+
+def unwalked(it: Interpreter) -> None:
+    """Names, and what may have to be undone, of places that a run which came back into memory to end did not walk
+    past.
+    """
+    if it.resumed:
+        frame = it.root.attempt()
+        collect(it, it.flow.steps, "", frame)
+        it.root.keep([one for one in frame.undos if one.path not in it.undone])
+
+
 def inside(it: Interpreter, step: Step, path: str, frame: Frame) -> None:
     """A step that the journal has an outcome of: names inside it that are known outside, and what is to be undone."""
     kind = type(step)

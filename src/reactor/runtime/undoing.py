@@ -47,7 +47,7 @@ async def undo(it: Interpreter, undos: list[Undo], error: ErrorInfo | None) -> l
 
 async def _undo(it: Interpreter, undos: list[Undo], error: ErrorInfo | None, failed: list[ErrorInfo]) -> None:
     # A handler that is walked again after a crash has told of its steps twice.
-    each = {one.path: one for one in undos}.values()
+    each = {one.path: one for one in reversed(undos)}.values()
     for one in sorted(each, key=lambda u: u.order, reverse=True):
         _again(it, one)
         frame = one.frame.last(error=error.view() if error is not None else None, output=one.output)
@@ -57,6 +57,7 @@ async def _undo(it: Interpreter, undos: list[Undo], error: ErrorInfo | None, fai
             failed.append(failure.error)
         except (Returned, Broke):
             pass
+        it.undone.add(one.path)
 
 
 def _again(it: Interpreter, one: Undo) -> None:

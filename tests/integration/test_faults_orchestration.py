@@ -193,7 +193,7 @@ class Story(Chaos):
         self.failing, left = 0.0, []
         self.asleep.clear()
         engine = self.engine
-        for turn in range(300):
+        for turn in range(400):
             left = await self.store.runs(RunFilter(status=UNFINISHED, limit=1_000))
             if not left and not engine.executor.live:
                 break

@@ -19,7 +19,12 @@ from reactor.runtime.interpreter import RunEnd
 if TYPE_CHECKING:
     from reactor.engine.executor import Executor
 
-_IDLE_TURNS = 3
+_IDLE_TURNS, _TURNS_OF_A_LEVEL = 3, 16
+"""Turns of the loop without progress after which a run is known to only wait: the end of something nested takes a few
+turns for each level on its way up, and says nothing meanwhile.
+"""
+_GUARD = "#timeout"
+"""Ends the key of a wait that only limits others."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -44,6 +49,8 @@ class Borders(Written):
         self._acts = 0
         self._waits: dict[str, Held] = {}
         self._leaving_later = False
+        self._levels = 0
+        """How deep the run has been."""
         pause, cancel = self._index.get("#pause"), self._index.get("#cancel")
         self._cancel_told = cancel is not None and _told(journal, self._index)
         if cancel is None:
@@ -69,6 +76,7 @@ class Borders(Written):
         about to do something; one that cleans up is not stopped.
         """
         self._turns += 1
+        self._levels = max(self._levels, path.count("."))
         if self._evicting:
             await self._never()
         if self.executor.stopping and self.task is not None:
@@ -134,12 +142,20 @@ class Borders(Written):
         return (
             not self._acts
             and bool(self._waits)
+            and all(self._is_needed(key) for key in self._waits if key.endswith(_GUARD))
             and (wake is None or wake - self.now() > self.executor.limits.passivate_after)
         )
 
-    def _consider_leaving(self) -> None:
-        """After a few turns of the loop without any progress the run is known to only wait."""
-        turns, left = self._turns, _IDLE_TURNS
+    def _is_needed(self, guard: str) -> bool:
+        """Whether what is limited still waits for something; else it has ended, and that is on its way up."""
+        path = guard.removesuffix(_GUARD)
+        return any(key.startswith(path) and not key.endswith(_GUARD) for key in self._waits)
+
+    def _consider_leaving(self, *, again: bool = False) -> None:
+        """After a few turns of the loop without any progress the run is known to only wait. `again`: if it is not
+        worth while to leave now, it may be later.
+        """
+        turns, left = self._turns, _IDLE_TURNS + _TURNS_OF_A_LEVEL * self._levels
 
         def look() -> None:
             nonlocal left
@@ -154,6 +170,8 @@ class Borders(Written):
                 asyncio.get_running_loop().call_soon(look)
             elif self._only_waits():
                 self._evict_waiting()
+            elif again:
+                self._leave_later()
 
         asyncio.get_running_loop().call_soon(look)
 
@@ -169,7 +187,7 @@ class Borders(Written):
             if not self._waits or self._evicting:
                 return
             if self._turns == turns and self._only_waits():
-                self._evict_waiting()
+                self._consider_leaving(again=True)
             else:
                 self._leave_later()
 

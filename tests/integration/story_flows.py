@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from typing import Any
 
 PINGS = 3
@@ -66,7 +67,7 @@ class Maker:
 
     def _leaf(self, kind: str) -> dict[str, Any]:
         number = self.chance.randrange(PINGS)
-        return {
+        made: dict[str, Callable[[], dict[str, Any]]] = {
             "do": lambda: {"action": "do"},
             "secret": lambda: {"action": "do", "secret_output": True},
             "set": lambda: {"set": {f"v{self.count}": "{{ event.data.n }}"}},
@@ -81,10 +82,13 @@ class Maker:
             "state": lambda: {"state": {"key": "n", "add": 1}},
             "emit": lambda: {"emit": {"type": "noted"}},
             "call": lambda: {"call": "callee", **self.chance.choice([{}, {"wait": False}])},
-            "approve": lambda: {"approve": {"title": "so?", "by": ["ann", "bob"], **self.chance.choice([{}, {"quorum": 2}])}},
+            "approve": lambda: {
+                "approve": {"title": "so?", "by": ["ann", "bob"], **self.chance.choice([{}, {"quorum": 2}])}
+            },
             "return": lambda: {"return": "1"},
             "fail": lambda: {"fail": "on purpose"} if self.chance.random() < 0.5 else {"action": "do"},
-        }[kind]()
+        }
+        return made[kind]()
 
     def _parallel(self, depth: int, looped: bool) -> dict[str, Any]:
         del looped

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -46,7 +45,7 @@ class Story(Chaos):
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.catalog = Catalog()
-        self.catalog.triggers["event"] = EventTrigger()  # type: ignore[assignment]
+        self.catalog.triggers["event"] = EventTrigger()
         self.catalog.actions["do"] = Action(name="do", handler=self._act, params=Params, effect=Effect.WRITE)
         texts = {f"f{n}": Maker(seed * 1_000 + n).flow(f"f{n}") for n in range(FLOWS)}
         self.flows: dict[str, Flow] = {}
@@ -213,11 +212,6 @@ class Story(Chaos):
             await asyncio.sleep(0.01)
         else:
             told = [(await engine.explain.run(run.key)) for run in left[:5]]
-            if os.environ.get("STORY"):
-                w = engine.executor.waits
-                print(left, w._runs, w._exact, w._coming, engine.executor._leaving, engine.executor._queue, engine.executor._queued, engine.executor._loading, engine.executor._loader, engine.executor.live)
-                for l in await self.store.load([left[0].key]):
-                    print("\n".join(map(str, l.journal)))
             raise AssertionError(
                 f"{len(left)} runs are stuck: {[(t['flow'], t['id'], t['status'], t['explanation']) for t in told]}"
             )
@@ -235,10 +229,10 @@ def judge(story: Story, runs: list[Loaded]) -> list[str]:
     sums: dict[str, list[Any]] = defaultdict(list)
     for one in runs:
         judged = _Judged(one, story.flows[one.run.flow])
-        wrong += [f"{ids.to_text('run', one.run.key)} of {one.run.flow} ({one.run.status}): {w}" for w in judged.wrong()]
+        wrong += [
+            f"{ids.to_text('run', one.run.key)} of {one.run.flow} ({one.run.status}): {w}" for w in judged.wrong()
+        ]
         sums[one.run.flow] += judged.sums
-        if judged.wrong():
-            wrong += [f"    {entry}" for entry in one.journal if os.environ.get("STORY")]
     for flow, values in sums.items():
         if sorted(values) != list(range(1, len(values) + 1)):
             wrong.append(f"{flow} counted {sorted(values)}")
@@ -326,7 +320,9 @@ class _Judged:
                 last.append(key)
         completed = sorted(last, key=lambda key: self.order[key])
         if completed != sorted(last, key=lambda key: -self.order[key + ".undo"]):
-            found.append(f"undone in the order {sorted(last, key=lambda key: self.order[key + '.undo'])}, done {completed}")
+            found.append(
+                f"undone in the order {sorted(last, key=lambda key: self.order[key + '.undo'])}, done {completed}"
+            )
         return found
 
     def _lost(self, key: str) -> bool:

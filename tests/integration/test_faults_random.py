@@ -131,7 +131,8 @@ class Watched(SqliteStore):
                 gone = {
                     path
                     for run, path in self.durable
-                    if run == key and (path == entry.key or (not entry.value and path.startswith((entry.key + ".", entry.key + "["))))
+                    if run == key
+                    and (path == entry.key or (not entry.value and path.startswith((entry.key + ".", entry.key + "["))))
                 }
                 self.durable -= {(key, path) for path in gone}
             elif "#" not in entry.key and entry.key:
@@ -372,7 +373,8 @@ def _judge_run(one: Loaded, stored: dict[int, Loaded], by_event: Counter[tuple[i
             for key in [
                 k
                 for k in known
-                if k == entry.key or (not entry.value and k.startswith((f"{entry.key}.", f"{entry.key}#", f"{entry.key}[")))
+                if k == entry.key
+                or (not entry.value and k.startswith((f"{entry.key}.", f"{entry.key}#", f"{entry.key}[")))
             ]:
                 del known[key]
             continue

@@ -380,3 +380,21 @@ async def test_a_secret_output_is_not_looked_up(rig: Any) -> None:
     key = it.engine.executor.seals.unseal(next(e.value for e in loaded.journal if e.key == "d"))["key"]
     await it.send("paid", {"key": key, "n": 5})
     await it.end(receipt)
+
+
+async def test_a_command_during_the_start_does_not_hide_who_waits(tmp_path: Path) -> None:
+    flows = {"a": flow("a", wait_for())}
+    it = WaitingRig(tmp_path, flows, SOON)
+    await it.start()
+    receipt = await it.send()
+    await it.asleep(receipt)
+    await it.engine.stop()
+    it.engine = it._made()
+    await it.engine.open()
+    async with it.engine.executor.aside(it.key(receipt)) as live:
+        assert live is None
+        await it.engine.start()
+        await it.engine.executor.waits.restored.wait()
+    await it.send("paid")
+    assert (await it.end(receipt)).status is RunStatus.COMPLETED
+    await it.engine.stop()

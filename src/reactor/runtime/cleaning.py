@@ -1,9 +1,12 @@
-"""Cleaning up: `finally` and `undo` come to their end, even if somebody cancels what is around them meanwhile."""
+"""What follows a step: `on_error`, and cleaning up. `finally` and `undo` come to their end, even if somebody cancels what is around them meanwhile."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from reactor.model.flow import Step
 from reactor.model.journal import Entry
@@ -43,6 +46,20 @@ async def finally_(it: Interpreter, step: Step, path: str, frame: Frame, entry: 
             frame.steps[step.name] = it.view(step, entry)
             undoing.register(it, step, path, frame, it.orders.next())
         raise
+
+
+async def on_error(it: Interpreter, step: Step, path: str, frame: Frame, failed: Entry) -> Entry:
+    """`on_error`: its end is the step's end."""
+    error = failed.error.view() if failed.error is not None else None
+    try:
+        output = await it.steps(step.on_error, path + ".on_error.", frame.inner(error=error))
+    except Failure as second:
+        return msgspec.structs.replace(failed, at=it.durable.now(), error=second.error)
+    except asyncio.CancelledError:
+        if it.durable.evicting or not step.finally_:
+            raise
+        return msgspec.structs.replace(failed, status=StepStatus.CANCELLED.value)
+    return Entry(path, it.durable.now(), StepStatus.COMPLETED.value, output, None, failed.attempt, failed.started)
 
 
 async def _steps(it: Interpreter, steps: tuple[Step, ...], prefix: str, frame: Frame) -> None:

@@ -40,7 +40,19 @@ from reactor.model.flow import (
 )
 from reactor.model.journal import Entry
 from reactor.model.states import RunStatus, StepStatus
-from reactor.runtime import branches, cleaning, kinds, loops, people, restoring, retrying, streams, timeouts, undoing, values
+from reactor.runtime import (
+    branches,
+    cleaning,
+    kinds,
+    loops,
+    people,
+    restoring,
+    retrying,
+    streams,
+    timeouts,
+    undoing,
+    values,
+)
 from reactor.runtime.attempts import Attempts
 from reactor.runtime.durable import Durable
 from reactor.runtime.frames import Frame
@@ -284,7 +296,7 @@ class Interpreter:
         entry = await self._body_of(step, path, frame, started)
         done = entry.status == COMPLETED
         if entry.status == FAILED and step.on_error:
-            entry = await self._handle(step, path, frame, entry)
+            entry = await cleaning.on_error(self, step, path, frame, entry)
         late = await cleaning.finally_(self, step, path, frame, entry, done=done)
         if entry.status == CANCELLED:
             raise asyncio.CancelledError
@@ -335,19 +347,6 @@ class Interpreter:
         except Failure as failure:
             return msgspec.structs.replace(entry, status=FAILED, error=failure.error)
         return msgspec.structs.replace(entry, value=value)
-
-    async def _handle(self, step: Step, path: str, frame: Frame, failed: Entry) -> Entry:
-        """`on_error`: its end is the step's end."""
-        error = failed.error.view() if failed.error is not None else None
-        try:
-            output = await self.steps(step.on_error, path + ".on_error.", frame.inner(error=error))
-        except Failure as second:
-            return msgspec.structs.replace(failed, at=self.durable.now(), error=second.error)
-        except asyncio.CancelledError:
-            if self.durable.evicting or not step.finally_:
-                raise
-            return msgspec.structs.replace(failed, status=CANCELLED)
-        return Entry(path, self.durable.now(), COMPLETED, output, None, failed.attempt, failed.started)
 
     def sealed(self, step: Step, entry: Entry) -> Entry:
         """As the journal keeps it, and what becomes of a part of this step."""

@@ -1,4 +1,4 @@
-"""What follows a step: `on_error`, and cleaning up. `finally` and `undo` come to their end, even if somebody cancels what is around them meanwhile."""
+"""What follows a step: its handlers. `finally` and `undo` come to their end, whatever is cancelled around them."""
 
 from __future__ import annotations
 

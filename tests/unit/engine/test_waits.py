@@ -22,7 +22,7 @@ class Around:
         self.woken: list[int] = []
         self.ids = SimpleNamespace(newest=1_000)
 
-    def knows(self, key: int) -> bool:
+    def comes(self, key: int) -> bool:
         return False
 
     def wake(self, keys: Any) -> None:

@@ -34,8 +34,22 @@ SETTINGS = {
 
 def _line(step: str) -> str:
     """A step whose effect can be counted: one line at the end of a file."""
-    content = f"{{{{ run.id }}}} {step}\\n"
-    return f'  - {{name: {step}, action: file.write, with: {{path: lines, mode: append, content: "{content}"}}}}\n'
+    return f"  - {{name: {step}, {_write(step)}}}\n"
+
+
+def _write(what: str) -> str:
+    return f'action: file.write, with: {{path: lines, mode: append, content: "{{{{ run.id }}}} {what}\\n"}}'
+
+
+def _saga() -> str:
+    """Branches of which one loses and is undone, iterations side by side, and clean-ups."""
+    slow = f"[{{name: b, {_write('b')}, undo: {{{_write('b.undo')}}}, finally: [{{name: z, {_write('b.z')}}}]}}, {{wait: 1h}}]"
+    fast = f"[{{name: a, {_write('a')}, undo: {{{_write('a.undo')}}}}}, {{name: rest, wait: 150ms}}]"
+    each = f"[{{name: x, {_write('x{{ index }}')}}}, {{name: rest, wait: 20ms}}]"
+    return (
+        f"  - {{name: p, timeout: 1m, parallel: {{branches: {{a: {fast}, b: {slow}}}, join: first}}}}\n"
+        f"  - {{name: e, for_each: '[1, 2, 3]', max_parallel: 2, steps: {each}}}\n"
+    )
 
 
 def flows(world: World) -> dict[str, str]:
@@ -66,6 +80,7 @@ def flows(world: World) -> dict[str, str]:
             "  - {name: sub, call: callee, with: {n: '{{ event.data.n }}'}}\n",
             _line("two"),
         ),
+        "saga": _flow("saga", "saga", _saga()),
         "callee": _flow(
             "callee",
             None,
@@ -91,7 +106,7 @@ def _ask(world: World) -> str:
     return f"  - {{name: ask, action: http.request, with: {request}, retry: {retry}}}\n"
 
 
-KINDS = {"pure": 34, "write": 18, "big": 1, "flaky": 4, "nap": 12, "chain": 12, "call": 12, "ask": 7}
+KINDS = {"pure": 28, "saga": 6, "write": 18, "big": 1, "flaky": 4, "nap": 12, "chain": 12, "call": 12, "ask": 7}
 """Type of event → how often, of a hundred."""
 STARTS = {
     "pure": ("pure",),
@@ -102,6 +117,7 @@ STARTS = {
     "chain": ("chain-a", "chain-b", "chain-c"),
     "call": ("caller", "callee"),
     "ask": ("asker", "teller"),
+    "saga": ("saga",),
 }
 """Type of event → the flows of which it causes one run each, in the end."""
 STEPS = {
@@ -351,6 +367,21 @@ def _one_run(one: Loaded, result: Count, world: World) -> None:
             result.doubled.append(f"{run_id}/{entry.key} was done again after its outcome of {entry.at}: {calls}")
 
 
+def _undone(one: Loaded, steps: list[str], result: Count) -> None:
+    """The branch that lost was undone, once and after what it had done; nothing else was."""
+    known = {entry.key: entry.status for entry in one.journal}
+    lost = known.get("p.branches.b.b") == "completed"
+    wanted = {"a", "x0", "x1", "x2", *(("b", "b.z", "b.undo") if lost else ())}
+    result.redone += len(steps) - len(set(steps))
+    # What was under way in the loser when it was cancelled may have had its effect.
+    if set(steps) - {"b", "b.z"} != wanted - {"b", "b.z"} or not wanted <= set(steps):
+        result.wrong.append(f"the effects of {ids.to_text('run', one.run.key)} (saga) are {steps}, its journal {known}")
+    if lost and steps.index("b") > steps.index("b.undo"):
+        result.wrong.append(f"undone before it was done: {steps}")
+    if len([entry for entry in one.journal if entry.key == "p.branches.b.b.undo"]) != lost:
+        result.doubled.append(f"{ids.to_text('run', one.run.key)}: the undo has several outcomes")
+
+
 def _lines(path: Path, runs: dict[int, Loaded], result: Count) -> None:
     """Effects in the order in which they came: none of an earlier step after one of a later step."""
     done: defaultdict[str, list[str]] = defaultdict(list)
@@ -360,6 +391,9 @@ def _lines(path: Path, runs: dict[int, Loaded], result: Count) -> None:
     for key, one in runs.items():
         run_id = ids.to_text("run", key)
         steps = done.pop(run_id, [])
+        if one.run.flow == "saga":
+            _undone(one, steps, result)
+            continue
         wanted = [s for s in STEPS.get(one.run.flow, []) if s in {"one", "two", "three", "after", "inner"}]
         result.redone += len(steps) - len(set(steps))
         if [step for n, step in enumerate(steps) if n == 0 or steps[n - 1] != step] != wanted:

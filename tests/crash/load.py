@@ -43,7 +43,8 @@ def _write(what: str) -> str:
 
 def _saga() -> str:
     """Branches of which one loses and is undone, iterations side by side, and clean-ups."""
-    slow = f"[{{name: b, {_write('b')}, undo: {{{_write('b.undo')}}}, finally: [{{name: z, {_write('b.z')}}}]}}, {{wait: 1h}}]"
+    last = f"[{{name: z, {_write('b.z')}}}]"
+    slow = f"[{{name: b, {_write('b')}, undo: {{{_write('b.undo')}}}, finally: {last}}}, {{wait: 1h}}]"
     fast = f"[{{name: a, {_write('a')}, undo: {{{_write('a.undo')}}}}}, {{name: rest, wait: 150ms}}]"
     each = f"[{{name: x, {_write('x{{ index }}')}}}, {{name: rest, wait: 20ms}}]"
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -279,3 +280,23 @@ async def test_nobody_listens_for_an_end_after_a_cancellation(rig: Any, monkeypa
     task.cancel()
     await asyncio.wait([task])
     assert not executor.ends._waiting
+
+
+@pytest.mark.slow
+async def test_what_has_ended_leaves_nothing_in_memory(tmp_path: Path) -> None:
+    saga = flow(*SAGA, {"name": "end", "if": "event.data.n % 3 == 0", "fail": "so"}, on_failure=[do("sorry")])
+    it = Rig(tmp_path, {saga.name: saga, saga.source: saga}, Limits(passivate_after=20))
+    await it.start()
+    counts: list[int] = []
+    for _ in range(4):
+        receipts = await it.engine.intake.accept([EventDraft(type="go", data={"n": n}) for n in range(100)])
+        for receipt in receipts:
+            await it.end(receipt)
+        it.calls.clear()
+        del receipts
+        await asyncio.sleep(0.1)
+        gc.collect()
+        counts.append(len(gc.get_objects()))
+    await it.engine.stop()
+    # A hundred runs that leave one object each would be seen.
+    assert counts[-1] - counts[1] < 150, counts

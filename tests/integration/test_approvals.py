@@ -90,6 +90,9 @@ async def test_one_person_decides(rig: Any) -> None:
         await it.engine.approvals.decide(one.id, "approve", "eve")
     with pytest.raises(InvalidError, match="`approve` or `reject`"):
         await it.engine.approvals.decide(one.id, "yes", "ann")
+    for name in ("", "  ", "x" * 257, "a\x1b]0;owned\x07", "a\r\nb", "\u202eann"):
+        with pytest.raises(InvalidError, match="characters that can be printed"):
+            await it.engine.approvals.decide(one.id, "approve", name)
     with pytest.raises(InvalidError, match="no form"):
         await it.engine.approvals.decide(one.id, "approve", "ann", {"x": 1})
     await it.engine.approvals.decide(one.id, "approve", "ann")

@@ -171,3 +171,24 @@ async def test_batch_and_debounce_together_are_refused() -> None:
     async with running_reactor({"it": flow}) as reactor:
         [problem] = (await reactor.get("/problems"))["items"]
         assert "take one of them" in str(problem)
+
+
+async def test_a_flood_on_a_singleton_is_over_at_once() -> None:
+    """Before, every new run cancelled all before it: 500 events at once held the server for minutes."""
+    text = """\
+name: single
+on: {event: s}
+singleton: {on_conflict: cancel}
+steps: [{wait: 1h}]
+"""
+    async with running_reactor({"single": text}) as reactor:
+        events = [{"type": "s", "data": number} for number in range(400)]
+        answer = await reactor.http.post("/events", json=events, timeout=20)
+        last = answer.json()[-1]["runs"][0]["id"]
+        for _ in range(1000):
+            left = (await reactor.get("/runs", status="waiting"))["items"]
+            if [run["id"] for run in left] == [last]:
+                break
+            await asyncio.sleep(0.01)
+        else:
+            raise AssertionError(f"{len(left)} of them wait")

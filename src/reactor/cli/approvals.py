@@ -60,7 +60,7 @@ def show(id_: str, as_json: bool, **where: str | None) -> None:
         ("until", output.time(one["until"]) if one["until"] else None),
     ])  # fmt: skip
     for made in one["decisions"]:
-        click.echo(f"{made['by']}: {made['decision']} ({output.time(made['at'])})")
+        click.echo(output.one_line(f"{made['by']}: {made['decision']} ({output.time(made['at'])})"))
     if one["form"] is not None:
         output.block("form", one["form"])
 
@@ -86,8 +86,9 @@ def reject(id_: str, by: str, form: str | None, **where: str | None) -> None:
 
 
 def _decide(id_: str, decision: str, by: str, form: str | None, where: dict[str, str | None]) -> None:
+    from reactor.cli import output
     from reactor.cli.client import part
 
     body = {"decision": decision, "by": by, "form": None if form is None else read_json(form)}
     one = client_of(**where).post(f"/approvals/{part(id_)}/decide", body)
-    click.echo(f"{by}: {decision} {one['title']!r}")
+    click.echo(output.one_line(f"{by}: {decision} {one['title']!r}"))

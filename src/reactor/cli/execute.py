@@ -247,7 +247,9 @@ class View:
     def waiting(self, reason: str | None) -> None:
         """What the run waits for."""
         if self._show and reason and reason != self._waiting:
-            click.echo(f"… {reason}", err=True)
+            from reactor.cli.output import one_line
+
+            click.echo(f"… {one_line(reason)}", err=True)
         self._waiting = reason
 
     def end(self, run: dict[str, Any]) -> int:

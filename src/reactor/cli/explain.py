@@ -32,7 +32,8 @@ def event(id_: str, flow: str | None, every: bool, as_json: bool, **where: str |
         output.print_json(answer)
         return
     found = answer["event"]
-    click.echo(f"{found['id']}  {found['type']}  {output.time(found['time'])}  {found['source']}".rstrip())
+    told = f"{output.one_line(found['type'])}  {output.time(found['time'])}  {output.one_line(found['source'])}"
+    click.echo(f"{found['id']}  {told}".rstrip())
     click.echo()
     verdicts(answer["flows"])
     for told in answer["flows"]:
@@ -104,7 +105,7 @@ def run(id_: str, as_json: bool, **where: str | None) -> None:
         output.print_json(answer)
         return
     click.echo(f"{answer['id']}  {answer['flow']}@{answer['version']}  {output.status(answer['status'])}")
-    click.echo(answer["explanation"])
+    click.echo(output.plain(answer["explanation"]))
     rows = list(_blocked(answer["blockers"], 0))
     if rows:
         click.echo()

@@ -130,7 +130,9 @@ def _run(args: list[str]) -> int:
 def _told(error: object, code: int) -> int:
     if _debug() and isinstance(error, Exception):
         raise error
-    for line in str(error).splitlines():
+    from reactor.cli.output import plain
+
+    for line in plain(str(error)).splitlines():
         click.echo(f"{click.style('error:', fg='red')} {line}", err=True, color=_color())
     return code
 

@@ -111,6 +111,14 @@ def one_line(value: Any, most: int = 200) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def plain(text: str) -> str:
+    """A text of several lines as it is, but for what a terminal would obey: texts of others stand in ours."""
+    return "\n".join(
+        "".join(letter if letter.isprintable() or letter == "\t" else "\N{REPLACEMENT CHARACTER}" for letter in line)
+        for line in text.split("\n")
+    )
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
     """Columns under their names; the last one is cut at the terminal's edge."""
     shown = [[_cell(value) for value in row] for row in rows]

@@ -149,8 +149,8 @@ class Approvals:
         """
         if decision not in DECISIONS:
             raise InvalidError(f"the decision is `approve` or `reject`, not {decision[:40]!r}")
-        if not by.strip() or len(by) > _LONGEST_NAME:
-            raise InvalidError(f"`by` says who decides: a name of 1 to {_LONGEST_NAME} characters")
+        if not by.strip() or len(by) > _LONGEST_NAME or not by.isprintable():
+            raise InvalidError(f"`by` says who decides: a name of 1 to {_LONGEST_NAME} characters that can be printed")
         approval = await self.get(id_)
         self._still_open(approval, by)
         values = self._checked(approval, decision, form)

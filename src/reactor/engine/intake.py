@@ -225,7 +225,9 @@ class Intake:
         claims = tuple(self._run_claim(match, event) for match in matches)
         claim = None
         if event.external:
-            claim = Claim(_digest("event", event.source, event.id), self._executor.clock.now() + EVENT_MEMORY)
+            # Apart from those of others: nobody outside can take the id of a decision before it is made.
+            kind = "reactor" if event.type.startswith(RESERVED) else "event"
+            claim = Claim(_digest(kind, event.source, event.id), self._executor.clock.now() + EVENT_MEMORY)
         if not any(claims):
             claims = ()
         return Acceptance(event=event, claim=claim, runs=runs, run_claims=claims), [match.flow for match in matches]

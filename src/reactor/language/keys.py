@@ -90,7 +90,7 @@ PARALLEL_KEYS = (
 )  # fmt: skip
 FOR_EACH_KEYS = (
     make("as", shape("as"), "Another name of `item`.", "order"),
-    make("max_parallel", COUNT, "So many iterations at a time; default 1.", "10"),
+    make("max_parallel", COUNT, "So many iterations at a time, at most 500; default 1.", "10"),
     make("batch", COUNT, "So many items in one iteration: `item` is then a list.", "100"),
     make("steps", STEPS, "What is done for each item.", "[{action: log.info, message: hi}]", required=True),
 )

@@ -17,7 +17,8 @@ suffix for what else is recorded of it:
 | `PATH[N]` | the outcome of one iteration of a loop|
 | `PATH[N]#started` | a `while`/`until` loop went into iteration N|
 | `PATH#items` | what `for_each` goes over, where that can change (else it is computed again)|
-| `PATH#page` | the last page of a stream that was read: `value` is `{first, cursor}`|
+| `PATH#stream` | the action of this step has opened the stream `value`: the only ones that `for_each` follows|
+| `PATH#page` | the last page of a stream that was done: `value` is `[first, cursor, page]`|
 | `PATH.branches.NAME` | the outcome of one branch|
 | `PATH#join` | a `parallel` step is decided: `value` is `{winner, done}`|
 | `PATH#case` | `value` is the number of the case that was chosen; -1: none|
@@ -36,7 +37,8 @@ suffix for what else is recorded of it:
 | `#migrated` | it changed over to another version: `{from, to, map, forced}`; what follows has the new names|
 
 Later entries of a key replace earlier ones; an entry with status `reset` makes its key unknown again, and all below
-it too unless its value is true.
+it too unless its value is true. With a value `[FIRST, COUNT]` it is these iterations of the loop `PATH` that are
+forgotten, and nothing else.
 """
 
 from __future__ import annotations
@@ -68,11 +70,23 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 def forget(known: dict[str, Entry], reset: Entry) -> None:
-    """Make the key of an entry with status `reset` unknown again, and all below it unless the entry's value is true."""
+    """Make the key of an entry with status `reset` unknown again, and all below it unless the entry's value is true;
+    or the iterations that the value names.
+    """
     path = reset.key
+    if isinstance(reset.value, list):
+        _forget_iterations(known, path + "[", *reset.value)
+        return
     known.pop(path, None)
     if not reset.value:
         for key in [k for k in known if k.startswith((path + ".", path + "#", path + "["))]:
+            del known[key]
+
+
+def _forget_iterations(known: dict[str, Entry], prefix: str, first: int, count: int) -> None:
+    for key in [k for k in known if k.startswith(prefix)]:
+        number = key[len(prefix) : key.find("]", len(prefix))]
+        if number.isdigit() and first <= int(number) < first + count:
             del known[key]
 
 

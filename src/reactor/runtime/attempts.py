@@ -11,7 +11,7 @@ from reactor.model.errors import ErrorInfo, PermanentError
 from reactor.model.flow import ActionStep
 from reactor.model.journal import ActionCall, Entry, Outcome
 from reactor.model.states import StepStatus
-from reactor.runtime import retry
+from reactor.runtime import retry, streams
 from reactor.runtime.retrying import Series
 from reactor.runtime.scope import mask
 from reactor.runtime.signals import Failure
@@ -79,6 +79,8 @@ class Attempts:
             self._durable.record(Entry(path + "#started", started, value=shown, attempt=1))
         make = _Making(self, step, path, frame, action, bound, shown, secrets, started)
         outcome, attempt = await make.until_done()
+        if action.stream and isinstance(outcome.output, dict) and streams.MARK in outcome.output:
+            streams.opened(self._it, path, outcome.output[streams.MARK])
         entry = Entry(
             path,
             self._durable.now(),
@@ -144,6 +146,8 @@ class _Making(msgspec.Struct):
         outcome = await durable.act(self.path, call, self.action, self.bound)
         if outcome.error is not None and outcome.error.step is None:
             outcome = Outcome(outcome.output, msgspec.structs.replace(outcome.error, step=self.path))
+        if self.step.secret_output and outcome.error is not None and outcome.output is not None:
+            outcome = _hushed(outcome)
         return self._masked(outcome) if self.secrets else outcome
 
     def _masked(self, outcome: Outcome) -> Outcome:
@@ -153,3 +157,10 @@ class _Making(msgspec.Struct):
                 error, message=mask(error.message, self.secrets), data=mask(error.data, self.secrets)
             )
         return Outcome(mask(outcome.output, self.secrets), error)
+
+
+def _hushed(outcome: Outcome) -> Outcome:
+    """A failure that gave a secret output: what it says of itself often quotes that (the last line of a command)."""
+    assert outcome.error is not None  # noqa: S101 - asked by the caller
+    message = "it failed; what it says is as secret as its output (`secret_output`)"
+    return Outcome(outcome.output, msgspec.structs.replace(outcome.error, message=message, data=None))

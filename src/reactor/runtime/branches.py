@@ -91,7 +91,7 @@ class _Fork:
             if known is not None and known.status != CANCELLED:
                 found.append((self._it.orders.of(known.key), branch, known))
         for _, branch, known in sorted(found, key=lambda one: one[0]):
-            opened = self._it.hands.unseal(known.value)
+            opened = self._it.opened(self._step, known.value)
             self._ended[branch.name] = msgspec.structs.replace(known, value=opened)
             restoring.collect(self._it, branch.steps, known.key + ".", self._frames[branch.name])
             self._share(branch.name)

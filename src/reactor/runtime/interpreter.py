@@ -57,7 +57,7 @@ from reactor.runtime.attempts import Attempts
 from reactor.runtime.durable import Durable
 from reactor.runtime.frames import Frame
 from reactor.runtime.scope import Secrets, Viewed, step_view
-from reactor.runtime.signals import Broke, Failure, Interrupted, Returned
+from reactor.runtime.signals import Broke, Failure, Interrupted, Returned, failure_of
 
 COMPLETED, FAILED, SKIPPED, CANCELLED = (
     StepStatus.COMPLETED.value,
@@ -117,8 +117,8 @@ class Interpreter:
         self.vars: dict[str, Any] = {}
         self.taken: dict[str, set[str]] = {}
         """Place of a `wait_for` step (without numbers of iterations) → ids of the events it has taken."""
-        self._draws = values.Draws(durable)
-        self.attempts = Attempts(self)
+        self.streams: list[Any] = []  # that actions of this run have opened
+        self._draws, self.attempts = values.Draws(durable), Attempts(self)
         scope = {
             "event": event,
             "inputs": inputs if inputs is not None else {},
@@ -306,7 +306,7 @@ class Interpreter:
         if late:
             raise Interrupted
         if entry.status == FAILED and not step.continue_on_error:
-            raise Failure(entry.error or ErrorInfo("failed", "the step failed", path), entry.value, entry.attempt)
+            raise failure_of(step, entry, path, entry.value)
         if done:
             _signal(step, entry.value)
         return entry.value
@@ -317,7 +317,7 @@ class Interpreter:
         """
         if self.resumed and (known := self.durable.recall(path + "#body")) is not None:
             restoring.inside(self, step, path, frame)
-            return msgspec.structs.replace(known, key=path, value=self.hands.unseal(known.value))
+            return msgspec.structs.replace(known, key=path, value=self.opened(step, known.value))
         try:
             entry = await self._perform(step, path, frame, started)
             if step.output is not None and entry.status == COMPLETED:
@@ -375,14 +375,14 @@ class Interpreter:
         if known.status == CANCELLED:
             raise asyncio.CancelledError
         if known.status == FAILED and not step.continue_on_error and known.error is not None:
-            raise Failure(known.error, value, known.attempt)
+            raise failure_of(step, known, path, value)
         if known.status == COMPLETED and not restoring.was_handled(self, path):
             _signal(step, value)
         return value
 
     def remember(self, step: Step, path: str, known: Entry, frame: Frame) -> Any:
         """Put an outcome under its step's name, and what may be undone of it aside; the output."""
-        value = self.hands.unseal(known.value)
+        value = self.opened(step, known.value)
         if value is not known.value:
             self.secrets.hide(value)
             known = msgspec.structs.replace(known, value=value)
@@ -391,6 +391,10 @@ class Interpreter:
         if step.undo is not None and (self.durable.recall(path + "#body") or known).status == COMPLETED:
             undoing.register(self, step, path, frame, self.orders.of(known.key))
         return value
+
+    def opened(self, step: Step, value: Any) -> Any:
+        """What the journal holds of a step, unsealed where the step seals: elsewhere what looks sealed is data."""
+        return self.hands.unseal(value) if step.secret_output else value
 
     def view(self, step: Step, entry: Entry) -> dict[str, Any]:
         """A step as `steps.NAME` shows it."""

@@ -26,6 +26,8 @@ _CHANGING = frozenset({"vars", "state", "env"})
 """Names that may give something else when they are read again: what depends on them is recorded."""
 TURN = 50
 """Iterations after which others get the loop."""
+MOST = 500
+"""So many iterations at a time, whatever `max_parallel` says: each is a task, and each end is looked at by all."""
 
 
 class _Left(Exception):
@@ -65,12 +67,12 @@ def _known(it: Interpreter, step: ForEachStep | LoopStep, key: str, known: Entry
     if it.undoes or isinstance(step, LoopStep):
         restoring.collect(it, step.steps, key + ".", frame)
     if known.status == FAILED and known.error is not None:
-        raise Failure(known.error, it.hands.unseal(known.value), known.attempt)
+        raise Failure(known.error, it.opened(step, known.value), known.attempt)
     if known.status == CANCELLED:
         raise asyncio.CancelledError
     if it.durable.recall(key + "#break") is not None:
         raise _Left
-    value = it.hands.unseal(known.value)
+    value = it.opened(step, known.value)
     if step.secret_output:
         it.secrets.hide(value)
     return value
@@ -97,7 +99,7 @@ def items_of(it: Interpreter, step: ForEachStep, path: str, frame: Frame) -> Any
         return known.value
     items = it.evaluate(step.items, frame, path, "for_each")
     if isinstance(items, dict) and "$stream" in items:
-        return items
+        return items  # `streams` looks whether it is one
     if isinstance(items, dict):
         items = [{"key": key, "value": value} for key, value in items.items()]
     if not isinstance(items, list):
@@ -127,7 +129,7 @@ class Outputs(msgspec.Struct):
 
 async def over(it: Interpreter, step: ForEachStep, path: str, frame: Frame, items: list[Any], first: int) -> Outputs:
     """The iterations over these items, of which the first has this number."""
-    side_by_side = min(it.number(step.max_parallel, frame, path, "max_parallel"), len(items))
+    side_by_side = min(it.number(step.max_parallel, frame, path, "max_parallel"), len(items), MOST)
     if side_by_side > 1:
         return await _Workers(it, step, path, frame, items, first).run(side_by_side)
     outputs = Outputs([])
@@ -156,6 +158,7 @@ class _Workers:
         self._items = items
         self._first = first
         self._next = 0
+        self._turn = TURN
         self._outputs: dict[int, Any] = {}
         self._failed: dict[int, Failure] = {}
         self._left = False
@@ -183,7 +186,7 @@ class _Workers:
         for number in range(len(self._items)) if self._it.resumed else ():
             known = self._it.durable.recall(self._key(number))
             if known is not None and known.status == FAILED and known.error is not None:
-                value = self._it.hands.unseal(known.value)
+                value = self._it.opened(self._step, known.value)
                 self._failed[number] = Failure(known.error, value, known.attempt)
 
     async def _settle(self) -> None:
@@ -200,6 +203,8 @@ class _Workers:
                 restoring.collect(self._it, self._step.steps, key + ".", frame)
 
     async def _work(self, count: int) -> None:
+        # All that are ready run before the loop looks at anything else: together they do what one would.
+        self._turn = max(1, TURN // count)
         tasks = [asyncio.ensure_future(self._worker()) for _ in range(count)]
         pending = tasks
         try:
@@ -210,6 +215,7 @@ class _Workers:
             await timeouts.stop_all(tasks)
 
     async def _worker(self) -> None:
+        done = 0
         while self._next < len(self._items) and not self._left:
             number, self._next = self._next, self._next + 1
             inner = frame_of(self._step, self._frame, self._items[number], self._first + number)
@@ -220,7 +226,8 @@ class _Workers:
             except Failure as failure:
                 self._failed[number] = failure
                 return
-            if number % TURN == TURN - 1:
+            done += 1
+            if done % self._turn == 0:
                 await self._it.durable.turn(self._path)
 
 

@@ -16,6 +16,7 @@ from reactor.model.flow import (
     Step,
     SwitchStep,
     WaitForStep,
+    all_steps,
 )
 from reactor.model.states import StepStatus
 from reactor.runtime import loops
@@ -58,10 +59,15 @@ def place(path: str) -> str:
 
 
 def restore_run(it: Interpreter) -> None:
-    """Variables, and the events that `wait_for` steps have taken."""
+    """Variables, the streams that were opened, and the events that `wait_for` steps have taken."""
+    seals: set[str] | None = None
     for entry in it.durable.known():
         if entry.key.endswith("#set"):
-            it.vars.update(it.hands.unseal(entry.value))
+            seals = _seals(it) if seals is None else seals
+            sealed = place(entry.key.removesuffix("#set")) in seals
+            it.vars.update(it.hands.unseal(entry.value) if sealed else entry.value)
+        elif entry.key.endswith("#stream"):
+            it.streams.append(entry.value)
         elif entry.key.endswith("#event") and isinstance(entry.value, dict):
             it.taken.setdefault(place(entry.key.removesuffix("#event")), set()).add(entry.value["id"])
 
@@ -90,6 +96,11 @@ def unwalked(it: Interpreter) -> None:
         frame = it.root.attempt()
         collect(it, it.flow.steps, "", frame)
         it.root.keep([one for one in frame.undos if one.path not in it.undone])
+
+
+def _seals(it: Interpreter) -> set[str]:
+    """The places of steps whose outputs are sealed: what looks sealed elsewhere is data."""
+    return {place(path) for path, step in all_steps(it.flow) if step.secret_output}
 
 
 def inside(it: Interpreter, step: Step, path: str, frame: Frame) -> None:

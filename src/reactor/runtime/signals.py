@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 
 from reactor.model.errors import ErrorInfo
+from reactor.model.flow import Step
+from reactor.model.journal import Entry
 
 
 class Failure(Exception):
@@ -32,3 +34,11 @@ class Interrupted(asyncio.CancelledError):
 
 class Broke(Exception):
     """A `break` step was reached: the nearest loop ends."""
+
+
+def failure_of(step: Step, entry: Entry, path: str, output: Any) -> Failure:
+    """A step's failure for those around it, who keep what it gave in their own outcomes: a secret stays where it is
+    sealed.
+    """
+    error = entry.error or ErrorInfo("failed", "the step failed", path)
+    return Failure(error, None if step.secret_output else output, entry.attempt)

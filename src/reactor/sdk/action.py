@@ -86,12 +86,17 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     literal: tuple[str, ...] = ()
     """Parameters that are code (`sql`): `validate` refuses a `{{ … }}` in them, so that data cannot become code."""
 
+    stream: bool = False
+    """It opens streams: its output holds `{"$stream": {action, with, cursor?}}`, which `for_each` goes over by calling
+    that action (itself, or another with `stream`) with `cursor`, page after page `{items, cursor}`. A stream is good in
+    the run that opened it alone; what only looks like one in data is never followed."""
+
     def effect_of(self, params: Any) -> Effect:
         """What this very call would do to the world."""
         return self.effect if isinstance(self.effect, Effect) else self.effect(params)
 
 
-def action(
+def action(  # noqa: PLR0913 - what can be declared of an action
     name: str,
     *,
     params: type[msgspec.Struct],
@@ -101,6 +106,7 @@ def action(
     views: Mapping[str, Callable[[dict[str, Any]], Any]] | None = None,
     open_params: str | None = None,
     literal: tuple[str, ...] = (),
+    stream: bool = False,
 ) -> Callable[[Callable[[ActionContext, Any], Any] | Callable[[ActionContext, Any], Awaitable[Any]]], Action]:
     """Declare a function as an action; its docstring is the action's documentation."""
 
@@ -117,6 +123,7 @@ def action(
             views=views or {},
             open_params=open_params,
             literal=literal,
+            stream=stream,
         )
 
     return declare

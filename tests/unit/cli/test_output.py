@@ -101,3 +101,7 @@ def test_json_lines_hold_what_the_record_is_about():
     assert (line["level"], line["run"], line["flow"], line["trigger"]) == ("info", "run_1", "f", "f/0")
     assert "ValueError: x" in line["traceback"]
     assert "step" not in line
+
+
+def test_texts_of_others_do_not_speak_to_the_terminal():
+    assert output.plain("a\tb\n\x1b]0;owned\x07c\x9b2J\u202e") == "a\tb\n\ufffd]0;owned\ufffdc\ufffd2J\ufffd"

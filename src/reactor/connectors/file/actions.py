@@ -1,15 +1,15 @@
-"""The actions `file.read`, `file.write`, `file.copy`, `file.move`, `file.delete` and `file.list`.
+"""The actions `file.read`, `file.lines`, `file.write`, `file.copy`, `file.move`, `file.delete` and `file.list`.
 
 They work in threads, within the allowed folders (`confine`). Errors: `file.not_found`, `file.exists`, `file.denied`,
-`file.outside`, `file.too_large`, `file.not_a_file`, `file.invalid`, `file.content` are permanent; `file.io` (disk full,
-read error) is worth another try. A thread cannot be stopped: an action that runs into its timeout may still end its
-work.
+`file.outside`, `file.too_large`, `file.not_a_file`, `file.invalid`, `file.content`, `file.changed` are permanent;
+`file.io` (disk full, read error) is worth another try. A thread cannot be stopped: an action that runs into its timeout
+may still end its work.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -26,6 +26,32 @@ class Read(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     format: Literal["text", "json", "csv", "base64"] = "text"
     max_size: int | None = None
     """Bytes; default: as large as an output may be."""
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a page of `file.lines` begins."""
+
+    file: str
+    at: int = 0
+    """The byte."""
+    line: int = 0
+    """So many lines stand before it."""
+    names: list[str] | None = None
+    """The first row of a CSV file, once it was read."""
+
+
+class Lines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `file.lines` takes."""
+
+    path: str
+    format: Literal["text", "csv", "json"] = "text"
+    """text: lines without their ends; csv: maps by the first row; json: a value a line, empty ones are left out."""
+    encoding: str = "utf-8"
+    size: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1_000
+    """So many items a page, and at most about a megabyte."""
+    cursor: Cursor | None = None
+    """Where a page begins, as the page before gave it: then the output is that page, `{items, cursor}`. `for_each` does
+    this by itself."""
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,6 +98,18 @@ class List(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 async def read(ctx: ActionContext, params: Read) -> Output:
     """Read a file as text, JSON, CSV (a list of maps by the first row) or base 64."""
     return await _do("read", ctx, params)
+
+
+@action("file.lines", params=Lines, effect=Effect.READ, stream=True)
+async def read_lines(ctx: ActionContext, params: Lines) -> Output:
+    """Open a file as a stream of its lines, however long it is: `for_each: steps.NAME.output` reads it page by page.
+
+    Memory holds one page, and a run that is taken up after a crash reads on where it was. A file that has been replaced
+    or cut meanwhile fails with `file.changed`. A line has at most a megabyte.
+    """
+    from reactor.connectors.file import paging  # noqa: PLC0415 - as in `_do`
+
+    return await asyncio.to_thread(paging.read, ctx, params)
 
 
 @action("file.write", params=Write, effect=Effect.WRITE)

@@ -36,6 +36,7 @@ class Decisions:
         self.counts: Counter[str] = Counter()
         """Rule → events that started no run by it; `hold` and `error`: runs that were held, or failed for their key."""
         self.tasks: set[asyncio.Task[None]] = set()
+        self._cancelling: set[int] = set()
 
     def commit(self, batch: Batch) -> None:
         """With the next commit."""
@@ -78,10 +79,19 @@ class Decisions:
         self._executor.fail(run, event, ErrorInfo("expression", message, retryable=False))
 
     def cancel_later(self, key: int, reason: str) -> None:
-        """Cancel a run, beside the rest."""
+        """Cancel a run, beside the rest. One that is being cancelled already is let be: in a flood every new run wants
+        the end of all before it.
+        """
+        if key in self._cancelling:
+            return
+        self._cancelling.add(key)
         task = asyncio.get_running_loop().create_task(self._cancel(key, reason))
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(lambda done: self._cancelled(key, done))
+
+    def _cancelled(self, key: int, task: asyncio.Task[None]) -> None:
+        self._cancelling.discard(key)
+        self.tasks.discard(task)
 
     async def _cancel(self, key: int, reason: str) -> None:
         while not self._executor.stopping:

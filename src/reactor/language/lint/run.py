@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from reactor.language.folder import Folder
-from reactor.language.lint import control, data, names, outside
+from reactor.language.lint import control, data, names, outside, secrets
 from reactor.language.lint.registry import RULES, Finding, Subject
 from reactor.language.loader import Loaded
 from reactor.language.problems import Problem, closest, in_order, listed
@@ -15,7 +15,7 @@ from reactor.language.yaml_events import read
 from reactor.model.flow import Flow
 from reactor.sdk import Catalog
 
-RULE_MODULES = (control, data, names, outside)
+RULE_MODULES = (control, data, names, outside, secrets)
 """Where rules are: importing them fills the registry."""
 _OTHERS = frozenset(
     {

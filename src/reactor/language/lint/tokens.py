@@ -6,6 +6,7 @@ import re
 
 from reactor.language.expressions import is_template
 
+# What may stand anywhere is bounded in length, else a long text is searched from each of its letters to its end.
 _KNOWN = re.compile(
     r"""(?x) \b(?:
       AKIA[0-9A-Z]{16} | ASIA[0-9A-Z]{16}            # AWS
@@ -13,14 +14,14 @@ _KNOWN = re.compile(
     | glpat-[\w-]{16,} | xox[abeoprs]-[\w-]{10,} | xapp-[\w-]{10,}
     | sk_live_\w{10,} | rk_live_\w{10,} | whsec_[\w/+=]{16,}
     | sk-(?:proj-|ant-)?[\w-]{20,} | AIza[\w-]{35} | ya29\.[\w-]{20,}
-    | SG\.[\w-]{16,}\.[\w-]{16,} | key-[0-9a-f]{32} | npm_\w{30,} | dop_v1_[0-9a-f]{40,} | hf_\w{30,}
-    | eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}       # JSON Web Token
+    | SG\.[\w-]{16,64}\.[\w-]{16,64} | key-[0-9a-f]{32} | npm_\w{30,} | dop_v1_[0-9a-f]{40,} | hf_\w{30,}
+    | eyJ[\w-]{10,500}\.eyJ[\w-]{10,4000}\.[\w-]{10,}       # JSON Web Token
     ) | -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----"""
 )
 _HOOKS = re.compile(
     r"https://(?:hooks\.slack\.com/services/T\w+/B\w+/\w{16,}|discord(?:app)?\.com/api/webhooks/\d+/[\w-]{30,})"
 )
-_LOGIN = re.compile(r"\b[a-z][a-z0-9+.-]*://[^/\s:@{}]*:(?P<password>[^/\s@{}]+)@")
+_LOGIN = re.compile(r"\b[a-z][a-z0-9+.-]{0,30}://[^/\s:@{}]*:(?P<password>[^/\s@{}]+)@")
 _SCHEMES = re.compile(r"\s*(?:Bearer|Basic|Token|ApiKey)\s+(?P<token>[\w.~+/=-]{8,})\s*", re.IGNORECASE)
 _KEYS = re.compile(
     r"(?:^|[_.-])(?:password|passwd|passphrase|pwd|secret|secret_?key|client_?secret|api_?key|x-api-key|"

@@ -185,6 +185,7 @@ steps: [{wait: 1h}]
         events = [{"type": "s", "data": number} for number in range(400)]
         answer = await reactor.http.post("/events", json=events, timeout=20)
         last = answer.json()[-1]["runs"][0]["id"]
+        left: list[dict[str, Any]] = []
         for _ in range(1000):
             left = (await reactor.get("/runs", status="waiting"))["items"]
             if [run["id"] for run in left] == [last]:

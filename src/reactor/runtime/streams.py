@@ -6,8 +6,9 @@ The action is called with these parameters and `cursor` and gives `{items: […]
 Data is never code: `for_each` follows only what an action of this very run has opened (`PATH#stream` in the journal),
 so a map that looks like a stream in an event, a file or an answer calls nothing.
 
-The journal keeps of a page its cursor and digest, not its items: a run that is taken up reads the page again, and fails
-if it is another by now. When a page is done its iterations are forgotten.
+The journal keeps the first pages whole, so that short streams can be replayed; of every page behind them its cursor and
+digest: a run that is taken up reads the page again, and fails if it is another by now. When a page is done its
+iterations are forgotten.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 COMPLETED = StepStatus.COMPLETED.value
 MARK = "$stream"
 """The key of an output under which its stream stands."""
+WHOLE = 8
+"""So many pages of a stream stand in the journal whole."""
 
 
 def opened(it: Interpreter, path: str, stream: Any) -> None:
@@ -55,18 +58,19 @@ class _Constant:
 
 
 class _Items:
-    """The `output:` of a page: keeps its items for the loop, and gives what the journal keeps of them."""
+    """The `output:` of a page: has its items for the loop, and gives what the journal keeps of them."""
 
     source = "the page"
     names: frozenset[str] = frozenset()
 
-    def __init__(self, action: str, path: str) -> None:
+    def __init__(self, action: str, path: str, *, whole: bool) -> None:
         self._action = action
+        self._whole = whole
         self._path = path
         self.items: list[Any] = []
 
     def evaluate(self, scope: Any) -> dict[str, Any]:
-        """`{count, cursor, digest}` of the page `output`."""
+        """The page `output`, or `{count, cursor, digest}` of it."""
         return self.taken(scope["output"])
 
     def taken(self, found: Any) -> dict[str, Any]:
@@ -78,6 +82,8 @@ class _Items:
         if not isinstance(found, dict) or not isinstance(found.get("items"), list):
             raise _refused("output", f"{self._action} gave no page {{items, cursor}}", self._path)
         self.items = found["items"]
+        if self._whole:
+            return {"items": self.items, "cursor": found.get("cursor")}
         digest = hashlib.blake2b(msgspec.json.encode(self.items), digest_size=16).hexdigest()
         return {"count": len(self.items), "cursor": found.get("cursor"), "digest": digest}
 
@@ -154,14 +160,14 @@ async def _page(
     Raises:
         Failure: kind `stream.changed`: it is not what it was when iterations over it began.
     """
-    taking = _Items(stream["action"], path)
+    taking = _Items(stream["action"], path, whole=page < WHOLE)
     params = _Constant({**(stream.get("with") or {}), "cursor": cursor})
     reading = ActionStep(name=f"page-{page}", action=stream["action"], params=params, output=taking)
     where = f"{path}.{reading.name}"
     known = it.durable.recall(where) if it.resumed else None
-    if known is None or known.status != COMPLETED:
+    if known is None or known.status != COMPLETED or page < WHOLE:
         found = await it.steps((reading,), path + ".", frame.inner())
-        return taking.items, found["cursor"]
+        return found["items"] if page < WHOLE else taking.items, found["cursor"]
     again = await it.attempts.of(reading, where, frame.inner(), known.started)
     if again.error is not None:
         raise Failure(again.error, again.value, again.attempt)

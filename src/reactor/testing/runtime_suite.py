@@ -58,10 +58,10 @@ def suite_catalog(called: list[str]) -> Catalog:
         return {"items": list(range(first, min(after, params.upto))), "cursor": after if after < params.upto else None}
 
     actions = (
-        Action(name="suite.page", handler=page, params=_Page, effect=Effect.READ),
+        Action(name="suite.page", handler=page, params=_Page, effect=Effect.READ, stream=True),
         Action(name="suite.write", handler=later, params=_Params, effect=Effect.WRITE),
         Action(name="suite.read", handler=later, params=_Params, effect=Effect.READ),
-        Action(name="suite.pure", handler=made, params=_Params, effect=Effect.PURE, is_async=False),
+        Action(name="suite.pure", handler=made, params=_Params, effect=Effect.PURE, is_async=False, stream=True),
     )
     return Catalog([Connector(name="suite", actions=actions)])
 

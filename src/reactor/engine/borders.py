@@ -112,7 +112,8 @@ class Borders(Written):
             return
         self.cancel_reason = reason
         self.pausing = False
-        self.record(Entry("#cancel", self.now(), value=reason))
+        self._index["#cancel"] = Entry("#cancel", self.now(), value=reason)
+        self.record(self._index["#cancel"])
         self.executor.committer.touch(self, soon=True)
         if self.task is not None and not self.task.done() and (self._acts or self._waits):
             self._cancel_told = True

@@ -73,12 +73,12 @@ def restore_run(it: Interpreter) -> None:
 
 
 def go_on(it: Interpreter) -> None:
-    """A run that was cancelled before it came back into memory does not end otherwise, whatever it had left to do.
+    """A run that was cancelled behind its last border, or before it came back into memory, does not end otherwise.
 
     Raises:
         asyncio.CancelledError: it was cancelled.
     """
-    if it.resumed and it.durable.recall("#cancel") is not None:
+    if it.durable.recall("#cancel") is not None:
         raise asyncio.CancelledError
 
 

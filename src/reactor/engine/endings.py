@@ -12,7 +12,7 @@ import msgspec
 from reactor.model.errors import PermanentError
 from reactor.model.event import EventDraft
 from reactor.model.flow import Flow
-from reactor.routing.patterns import glob
+from reactor.model.patterns import glob
 from reactor.runtime.interpreter import RunEnd
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,8 +18,8 @@ from reactor.model.clock import Instant
 from reactor.model.errors import StoreBusyError, StoreError
 from reactor.model.event import Event
 from reactor.model.journal import EventWait, Run, Wanted
+from reactor.model.patterns import concerns, fits, glob
 from reactor.model.states import RunStatus
-from reactor.routing.patterns import fits, glob
 from reactor.stores.port import Batch, EventFilter, EventRow, RunFilter
 
 if TYPE_CHECKING:
@@ -39,8 +38,6 @@ SUBJECT = ("subject",)
 _LISTED = (("type",), ("subject",), ("source",))
 """Places that a list of events shows, too."""
 Match = tuple[tuple[str, ...], Any]
-
-_glob = lru_cache(maxsize=1_024)(glob)
 
 
 class Wait:
@@ -260,7 +257,7 @@ class Waits:
         began = max(began, live.seen.pop(wait.what.path, 0))
         below = None if until is None else ids.first_at(until + 1)
         async for rows in self._pages(wanted.type, wanted.key, began, below):
-            fitting = [row for row in rows if _fits(wait.what, row)]
+            fitting = [row for row in rows if concerns(wait.what, row.type, row.subject, row.source)]
             for piece in _pieces(fitting):
                 for event in await self._read(piece):
                     view = event.view()
@@ -389,7 +386,7 @@ def _candidates(places: Iterable[_Place], view: dict[str, Any]) -> Iterator[Wait
     for place in places:
         for wait in place.find(view):
             source = wait.what.source
-            if source is None or _glob(source).fullmatch(view["source"]):
+            if source is None or glob(source).fullmatch(view["source"]):
                 yield wait
 
 
@@ -410,14 +407,6 @@ def _head(pattern: str) -> str:
     """The text that every type which fits the pattern begins with."""
     head = pattern.partition("*")[0]
     return head.removesuffix(".") if "**" in pattern else head
-
-
-def _fits(what: EventWait, row: EventRow) -> bool:
-    return (
-        fits(what.type, row.type)
-        and (what.key is None or what.key == row.subject)
-        and (what.source is None or _glob(what.source).fullmatch(row.source) is not None)
-    )
 
 
 def _pieces(rows: list[EventRow]) -> Iterator[list[int]]:

@@ -11,7 +11,7 @@ from reactor.language.expressions import truth
 from reactor.model.errors import StepError
 from reactor.model.event import Event
 from reactor.model.flow import Expr, Flow, TriggerSpec
-from reactor.routing.patterns import fits, glob
+from reactor.model.patterns import fits, glob
 
 PASSED, STOPPED, ERROR, NOT_ASKED = "passed", "stopped", "error", "not_asked"
 _LONGEST = 200

@@ -12,8 +12,8 @@ from reactor.language.expressions import truth
 from reactor.model.errors import StepError
 from reactor.model.event import Event
 from reactor.model.flow import Expr, Flow, TriggerSpec
+from reactor.model.patterns import fits, glob
 from reactor.routing.answers import pattern_of, values_of
-from reactor.routing.patterns import fits, glob
 
 _ASKED = 4_096
 """Types of which it is remembered whether a pattern asks for them."""

@@ -13,7 +13,6 @@ import itertools
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from reactor.language.expressions import to_json_value
@@ -21,7 +20,7 @@ from reactor.model.clock import Instant
 from reactor.model.errors import ErrorInfo, StepError
 from reactor.model.flow import Flow
 from reactor.model.journal import RESET, ActionCall, Entry, FlowCall, Outcome, StateChange, Wanted, forget, index
-from reactor.routing.patterns import fits
+from reactor.model.patterns import concerns
 from reactor.runtime import values
 from reactor.runtime.code import interpreter
 from reactor.runtime.interpreter import Hands, RunEnd
@@ -62,11 +61,9 @@ class VirtualClock:
         self._now = max(self._now, instant)
 
 
-def _is_wanted(wanted: Wanted, event: dict[str, Any]) -> bool:
-    """Whether this event is one that a step waits for; an error in its condition is a no."""
-    if not fits(wanted.type, event["type"]) or (wanted.key is not None and wanted.key != event.get("subject")):
-        return False
-    if wanted.source is not None and not fnmatchcase(event.get("source") or "", wanted.source):
+def is_wanted(wanted: Wanted, event: dict[str, Any]) -> bool:
+    """Whether this event (its view) is one that a step waits for; an error in its condition is a no."""
+    if not concerns(wanted, event["type"], event.get("subject"), event.get("source") or ""):
         return False
     try:
         return wanted.accept(event)
@@ -247,7 +244,7 @@ class VirtualRuntime:
         self.commit()
         self._arrive()
         for event in self.inbox:
-            if _is_wanted(wanted, event):
+            if is_wanted(wanted, event):
                 return event
         if until is not None and until <= self.clock.now():
             return None
@@ -270,7 +267,7 @@ class VirtualRuntime:
         """An event (its view) arrives now."""
         self.inbox.append(event)
         for wanted, future in self._waiters:
-            if not future.done() and _is_wanted(wanted, event):
+            if not future.done() and is_wanted(wanted, event):
                 future.set_result(event)
 
     def _arrive(self) -> None:

@@ -20,13 +20,9 @@ from reactor.language.inputs import check_inputs
 from reactor.model.clock import Instant
 from reactor.model.event import Event
 from reactor.model.journal import Entry, Wanted
-from reactor.routing import patterns
-from reactor.routing.patterns import glob
-from reactor.runtime.signals import Failure
-from reactor.runtime.virtual import START, VirtualClock
+from reactor.runtime.people import DECIDED
+from reactor.runtime.virtual import START, VirtualClock, is_wanted
 
-DECIDED = "reactor.approval.decided"
-"""Type of the event that carries a person's decision (`Durable.receive`)."""
 _SETTLE = 30
 """Turns of the loop without progress after which every task is known to wait."""
 _PATIENCE = 0.002
@@ -277,15 +273,3 @@ class CaseWorld:
                 still, seen = 0, self._turn
             else:
                 still += 1
-
-
-def is_wanted(wanted: Wanted, view: Mapping[str, Any]) -> bool:
-    """Whether an event is one that a step waits for; an error in its condition is a no."""
-    if not patterns.fits(wanted.type, str(view["type"])) or (wanted.key is not None and view["subject"] != wanted.key):
-        return False
-    if wanted.source is not None and glob(wanted.source).fullmatch(str(view["source"])) is None:
-        return False
-    try:
-        return wanted.accept(dict(view))
-    except Failure:
-        return False

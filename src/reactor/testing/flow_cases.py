@@ -14,8 +14,8 @@ from reactor.language.dialects.gotemplate import legacy_event_view
 from reactor.language.inputs import check_inputs
 from reactor.model.event import Event
 from reactor.model.flow import Flow, TriggerSpec
+from reactor.model.patterns import glob
 from reactor.model.states import RunStatus
-from reactor.routing.patterns import glob
 from reactor.routing.table import NonMatch, RouteTable
 from reactor.runtime.interpreter import RunEnd
 from reactor.sdk.manifest import Catalog

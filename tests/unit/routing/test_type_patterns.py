@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from reactor.model.event import Event
 from reactor.model.flow import Flow, TriggerSpec
-from reactor.routing.patterns import fits
+from reactor.model.patterns import fits
 from reactor.routing.table import RouteTable
 
 SEGMENT = st.sampled_from(["a", "b", "*", "**"])

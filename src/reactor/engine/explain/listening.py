@@ -14,8 +14,8 @@ from reactor.engine.triggers import convert
 from reactor.model import durations, ids
 from reactor.model.event import Event
 from reactor.model.flow import TriggerSpec
+from reactor.model.patterns import glob
 from reactor.routing.answers import ERROR, PASSED, STOPPED, Answer
-from reactor.routing.patterns import glob
 from reactor.sdk.manifest import Catalog
 from reactor.stores.port import EventLog, History
 

@@ -15,8 +15,8 @@ from reactor.model.errors import ReactorError
 from reactor.model.event import Event
 from reactor.model.flow import Flow, WaitForStep, all_steps
 from reactor.model.journal import Entry, Run, index
+from reactor.model.patterns import fits, glob
 from reactor.routing.answers import values_of
-from reactor.routing.patterns import fits, glob
 from reactor.runtime.people import DECIDED
 from reactor.runtime.probing import ProbeRuntime
 from reactor.stores.port import History, Loaded, RunFilter

@@ -13,7 +13,7 @@ from reactor.language.expressions import truth
 from reactor.model.errors import StepError
 from reactor.model.event import Event
 from reactor.model.flow import Expr, TriggerSpec
-from reactor.routing.patterns import fits
+from reactor.model.patterns import fits
 
 KEY_LIMIT = 1_024
 """Characters of a key as JSON."""

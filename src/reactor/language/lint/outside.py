@@ -9,6 +9,7 @@ from reactor.language.lint.registry import Finding, Subject, conditional, consta
 from reactor.language.lint.tokens import secret_in
 from reactor.language.source import Mapping, Node, Scalar, Sequence
 from reactor.model.flow import ActionStep, BlockStep, EmitStep, Flow, Step, all_steps
+from reactor.model.patterns import fits
 from reactor.sdk import Action, Effect
 
 _LOCAL = ("file", "shell", "log", "data")
@@ -191,17 +192,3 @@ def _hears(flow: Flow, kind: str) -> bool:
         and fits(str(trigger.config.get("event") or trigger.config.get("")), kind)
         for trigger in flow.triggers
     )
-
-
-def fits(pattern: str, kind: str) -> bool:
-    """Whether a type of events fits a pattern: `*` is one segment, `**` any number."""
-    wanted, given = pattern.split("."), kind.split(".")
-    return _fits(wanted, given)
-
-
-def _fits(wanted: list[str], given: list[str]) -> bool:
-    if not wanted:
-        return not given
-    if wanted[0] == "**":
-        return any(_fits(wanted[1:], given[at:]) for at in range(len(given) + 1))
-    return bool(given) and wanted[0] in ("*", given[0]) and _fits(wanted[1:], given[1:])

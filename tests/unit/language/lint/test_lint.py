@@ -14,9 +14,9 @@ from reactor.connectors.log import connector as log
 from reactor.language import report
 from reactor.language.folder import load_folder
 from reactor.language.lint import RULES, lint, lint_folder
-from reactor.language.lint.outside import fits
 from reactor.language.lint.tokens import secret_in
 from reactor.language.loader import load
+from reactor.model.patterns import fits
 from reactor.sdk import Catalog
 
 ALL = Catalog((event, http, file, log, data, database))

@@ -221,13 +221,14 @@ class _Fork:
         """Undo what they have completed, newest first, and record that they are cancelled."""
         it, undos = self._it, list[Undo]()
         losers = [b for b in self._step.branches if b.name not in decision.done]
+        begun = timeouts.begun(it.durable, f"{self._path}.branches.") if it.resumed and losers else set[str]()
         for branch in losers:
             key, frame = self._key(branch.name), self._frames[branch.name]
             known = it.durable.recall(key) if it.resumed else None
             if known is not None and known.status == CANCELLED:
                 self._ended[branch.name] = known
                 continue
-            if it.resumed and known is None and branch.name not in self._begun and timeouts.was_begun(it.durable, key):
+            if known is None and key in begun and branch.name not in self._begun:
                 await self._settle(branch)
             undos += frame.undos
             frame.undos.clear()

@@ -468,15 +468,14 @@ class Interpreter:
 
     def with_secrets(self, expr: Expr, frame: Frame, path: str) -> tuple[Any, tuple[str, ...]]:
         """Parameters of an action, and the secret values that may be among them."""
-        if "secrets" not in expr.names:
-            if "approval" in expr.names:
-                return self.evaluate(expr, people.with_links(self, frame), path, "with"), self.secrets.used()
-            hidden = self.secrets.hidden and not expr.names.isdisjoint(_PLACES)
-            return self.evaluate(expr, frame, path, "with"), self.secrets.used() if hidden else ()
         if "approval" in expr.names:
             frame = people.with_links(self, frame)
-        value = self.evaluate(expr, frame, path, "with", secrets=self.secrets)
-        return value, self.secrets.used()
+        if "secrets" in expr.names:
+            value = self.evaluate(expr, frame, path, "with", secrets=self.secrets)
+        else:
+            value = self.evaluate(expr, frame, path, "with")
+        shown = self.secrets.hidden and not expr.names.isdisjoint(_PLACES)
+        return value, self.secrets.used() if shown or not expr.names.isdisjoint(("secrets", "approval")) else ()
 
 
 _PLACES = ("steps", "vars", "item", "output")

@@ -191,10 +191,11 @@ class _Workers:
 
     async def _settle(self) -> None:
         """Iterations that were being cancelled go on unwinding; what the others have done can still be undone."""
+        begun = timeouts.begun(self._it.durable, self._path + "[")
         for number, item in enumerate(self._items):
             key = self._key(number)
             frame = frame_of(self._step, self._frame, item, self._first + number)
-            if self._it.durable.recall(key) is None and timeouts.was_begun(self._it.durable, key):
+            if key in begun and self._it.durable.recall(key) is None:
                 frame.dead = True
                 await timeouts.settle(iteration(self._it, self._step, key, frame))
                 if self._it.durable.evicting:

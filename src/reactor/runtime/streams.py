@@ -129,13 +129,15 @@ async def _over_pages(
     """
     _checked(it, stream, path)
     # What may have to be undone is met again by walking over it.
-    walked = it.undoes and it.holds_undo()
-    at = it.durable.recall(path + "#page") if it.resumed and not walked else None
+    at = it.durable.recall(path + "#page") if it.resumed and not it.undoes else None
+    forgets = it.flow.undo == "never" or not it.holds_undo()
     first, cursor, page = at.value if at is not None else (0, stream.get("cursor"), 0)
     while at is None or cursor is not None:
         items, cursor = await _page(it, path, frame, stream, cursor, page)
         outputs = await loops.over(it, step, path, frame, loops.batched(it, step, path, frame, items), first)
-        _forget(it, path, first, len(outputs.values), page)
+        if forgets:
+            it.durable.record(Entry(path, it.durable.now(), RESET, [first, len(outputs.values)]))
+            it.durable.record(Entry(f"{path}.page-{page}", it.durable.now(), RESET))
         first += len(outputs.values)
         page += 1
         if outputs.left:
@@ -143,13 +145,6 @@ async def _over_pages(
         at = Entry(path + "#page", it.durable.now(), value=[first, cursor, page])
         it.durable.record(at)
     return Entry(path, it.durable.now(), COMPLETED, {"count": first}, None, 1, begun)
-
-
-def _forget(it: Interpreter, path: str, first: int, count: int, page: int) -> None:
-    if it.flow.undo != "never" and it.holds_undo():
-        return
-    it.durable.record(Entry(path, it.durable.now(), RESET, [first, count]))
-    it.durable.record(Entry(f"{path}.page-{page}", it.durable.now(), RESET))
 
 
 async def _page(

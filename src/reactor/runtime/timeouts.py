@@ -56,9 +56,10 @@ def _over(path: str, what: str) -> ErrorInfo:
     return ErrorInfo("timeout", f"{what} took longer than its timeout", path or None)
 
 
-def was_begun(durable: Durable, path: str) -> bool:
-    """Whether the journal knew of any step in this branch or iteration."""
-    return any(e.key.startswith(path + ".") and durable.recall(e.key) is not None for e in durable.known())
+def begun(durable: Durable, head: str) -> set[str]:
+    """Branches (`PATH.branches.`) or iterations (`PATH[`) that the journal knew any step of, each by its whole path."""
+    known = (e.key for e in durable.known() if e.key.startswith(head) and durable.recall(e.key) is not None)
+    return {key[:end] for key in known if (end := key.find(".", len(head))) >= 0}
 
 
 async def settle(work: Awaitable[Any]) -> None:

@@ -8,9 +8,9 @@ import msgspec
 
 from reactor.engine.simulation.simulate import Wanted
 from reactor.model.flow import Flow
-from reactor.server import shapes
 from reactor.server.doors import shown as problem_shown
 from reactor.server.problems import Problem
+from reactor.server.simulation_shapes import Simulated
 from reactor.server.table import Call, post, time_of
 
 _TOLD = 5
@@ -33,7 +33,7 @@ class SimulateQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Name of the file that the text stands in, for messages."""
 
 
-@post("/api/v1/flows/simulate", shapes.Simulated, query=SimulateQuery, body=bytes)
+@post("/api/v1/flows/simulate", Simulated, query=SimulateQuery, body=bytes)
 async def simulate(call: Call) -> Any:
     """What the flow whose YAML text is the body would have done with the recorded events, beside what was done. Nothing
     is changed.

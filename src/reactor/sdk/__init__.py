@@ -10,9 +10,19 @@ from reactor.model.errors import PermanentError, StepError, TransientError
 from reactor.model.event import JSON, Event, EventDraft
 from reactor.model.flow import Retry
 from reactor.sdk.action import Action, ActionContext, Effect, action
+from reactor.sdk.connection import Connection, ConnectionContext, ConnectionType
 from reactor.sdk.http import HttpRequest, HttpResponse, HttpRoutes
 from reactor.sdk.manifest import Catalog, Connector
-from reactor.sdk.trigger import Condition, Expression, Receipt, RunResult, Trigger, TriggerContext, TriggerLost
+from reactor.sdk.trigger import (
+    Condition,
+    DeadLetter,
+    Expression,
+    Receipt,
+    RunResult,
+    Trigger,
+    TriggerContext,
+    TriggerLost,
+)
 
 __all__ = [
     "JSON",
@@ -21,7 +31,11 @@ __all__ = [
     "Catalog",
     "Clock",
     "Condition",
+    "Connection",
+    "ConnectionContext",
+    "ConnectionType",
     "Connector",
+    "DeadLetter",
     "Effect",
     "Event",
     "EventDraft",

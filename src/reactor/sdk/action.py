@@ -13,6 +13,7 @@ import msgspec
 
 from reactor.model.clock import Clock
 from reactor.model.flow import Retry
+from reactor.sdk.connection import Connection, ConnectionType, choose
 
 
 class Effect(StrEnum):
@@ -43,6 +44,7 @@ class ActionContext(msgspec.Struct, kw_only=True):
     """What the operator set: `http_allow` and `file_roots` (tuples of str; `reactor.sdk.paths` has the rule),
     `data_dir` (Path), `http_timeout` (ms), `http_max_body` and `output_max` (bytes)."""
     connections: Mapping[str, Mapping[str, Any]] = msgspec.field(default_factory=dict)
+    """All that the flow sees, its own before saved ones; `connection` chooses and checks one."""
     secrets: tuple[str, ...] = ()
     """Secret values among the parameters: never log them."""
 
@@ -50,6 +52,14 @@ class ActionContext(msgspec.Struct, kw_only=True):
     def data_dir(self) -> Path:
         """Reactor's data folder."""
         return Path(self.settings["data_dir"])
+
+    def connection(self, name: str | None, *types: ConnectionType) -> Connection:
+        """The connection that is meant by this name, or by none.
+
+        Raises:
+            PermanentError: see `reactor.sdk.connection.choose`.
+        """
+        return choose(self.connections, name, types, what=f"step {self.step}")
 
     def mask(self, text: str) -> str:
         """The text with every secret value among the parameters replaced by `***`: for logs, messages and outputs."""

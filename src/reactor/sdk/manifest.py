@@ -1,4 +1,4 @@
-"""A connector's manifest: one system's triggers and actions."""
+"""A connector's manifest: one system's triggers, actions and kinds of connections."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from reactor.sdk.action import Action
+from reactor.sdk.connection import ConnectionType
 from reactor.sdk.trigger import Trigger
 
 
@@ -20,6 +21,7 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     doc: str = ""
     actions: tuple[Action, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    connections: tuple[ConnectionType, ...] = ()
     close: Callable[[], object] | None = None
     """Awaitable-returning or plain function called at shutdown to give back pools and clients."""
     types: Mapping[str, str] = msgspec.field(default_factory=dict)
@@ -33,6 +35,7 @@ class Catalog:
         self.connectors: dict[str, Connector] = {}
         self.actions: dict[str, Action] = {}
         self.triggers: dict[str, Trigger] = {}
+        self.connections: dict[str, ConnectionType] = {}
         for connector in connectors:
             self.add(connector)
 
@@ -40,10 +43,11 @@ class Catalog:
         """Take a connector in.
 
         Raises:
-            ValueError: its name, or the name of one of its actions or triggers, is taken.
+            ValueError: its name, or the name of one of its actions, triggers or connections, is taken.
         """
         taken = [a.name for a in connector.actions if a.name in self.actions]
         taken += [t.kind for t in connector.triggers if t.kind in self.triggers]
+        taken += [c.name for c in connector.connections if c.name in self.connections]
         if connector.name in self.connectors:
             taken.append(connector.name)
         if taken:
@@ -51,3 +55,4 @@ class Catalog:
         self.connectors[connector.name] = connector
         self.actions.update((a.name, a) for a in connector.actions)
         self.triggers.update((t.kind, t) for t in connector.triggers)
+        self.connections.update((c.name, c) for c in connector.connections)

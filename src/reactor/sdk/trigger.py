@@ -10,6 +10,7 @@ import msgspec
 
 from reactor.model.clock import Clock
 from reactor.model.event import JSON, EventDraft
+from reactor.sdk.connection import Connection, ConnectionType
 from reactor.sdk.http import HttpRoutes
 
 READ = "expression"
@@ -38,6 +39,22 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """(run id, flow name) of each run that the event started."""
     duplicate: bool = False
     """It had been accepted before; `runs` are those of the first time. Nothing was started."""
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that makes no event: kept beside the events, so that the source can go on, until somebody decides."""
+
+    reason: str
+    """What is wrong with it, one sentence."""
+    payload: bytes
+    """As it came; or the JSON of its data, when the door refused the event."""
+    draft: EventDraft | None = None
+    """The event that the door refused; None: it could not be read."""
+    metadata: dict[str, JSON] = msgspec.field(default_factory=dict)
+    """Where it came from: topic, partition, offset, headers … as the event would have had it."""
+    subject: str | None = None
+    id: str | None = None
+    """The source's own id, as `EventDraft.id`."""
 
 
 class TriggerLost(Exception):
@@ -101,16 +118,36 @@ class TriggerContext(Protocol):
         """What was saved by earlier `emit` calls of this trigger (its cursor), also before a restart."""
         ...
 
+    def connection(self, name: str | None, *types: ConnectionType) -> Connection:
+        """The connection that is meant by this name, or by none. When it is saved anew, the trigger is started anew.
+
+        Raises:
+            TriggerLost: there is none, it does not fit, or a secret of it is not set.
+        """
+        ...
+
     async def emit(
-        self, drafts: Sequence[EventDraft], *, save: Mapping[str, JSON] | None = None, wait: bool = False
+        self,
+        drafts: Sequence[EventDraft],
+        *,
+        save: Mapping[str, JSON] | None = None,
+        wait: bool = False,
+        dead: Sequence[DeadLetter] = (),
     ) -> list[Receipt]:
-        """Hand events to the door, addressed to this trigger's flow. Returns when they, the runs they start and `save`
-        (keys to keep; None removes a key) are committed together. Acknowledge the source after it, never before.
-        `drafts` may be empty to save alone. With `wait`, `result()` can be asked for the runs of these receipts.
+        """Hand events to the door, addressed to this trigger's flow. Returns when they, the runs they start, `save`
+        (keys to keep; None removes a key) and `dead` are committed together. Acknowledge the source after it, never
+        before. `drafts` may be empty to save alone. With `wait`, `result()` can be asked for the runs of the receipts.
+        `reactor.sdk.delivery.deliver` does this with patience: use it for sources that can wait.
 
         Raises:
             BusyError: queues are full; nothing was taken: wait and call again.
+            InvalidError, TooLargeError: one of the events is refused whenever it comes; nothing was taken.
+            TriggerLost: too many dead letters lie there; nothing was taken.
         """
+        ...
+
+    def refusal(self, draft: EventDraft) -> str | None:
+        """Why the door would refuse this event whenever it comes, or None."""
         ...
 
     async def result(self, receipt: Receipt, timeout: int | None) -> RunResult | None:
@@ -143,9 +180,25 @@ class TriggerContext(Protocol):
         """Count one refused or unreadable input; the trigger stays as it is."""
         ...
 
+    def lag(self, behind: int | None) -> None:
+        """Say how many messages wait at the source (None: it cannot be known); call it every few seconds. Armed or
+        lagging follows from it: behind by 1,000 or more for 10 s is lagging.
+        """
+        ...
+
+    def gap(self, reason: str) -> None:
+        """Say: what came in between is lost to us for ever (a trimmed stream, a purged log), from where to where. Kept,
+        shown until somebody confirms it, and told as an event `reactor.trigger.gap`; never silent.
+        """
+        ...
+
 
 class Trigger(Protocol):
     """A kind of trigger. Implement as a class without state of its own; `run` is started once per configured one.
+
+    A trigger that makes dead letters also has `def redo(self, config, letter: DeadLetter) -> EventDraft`: reads one
+    again when somebody asks for that, with the configuration as it is now; raises MalformedError with the reason if it
+    still cannot be read.
 
     With a class attribute `passive = True` it has nothing to listen to by itself (`event`: the router does it all), and
     `run` is never called.

@@ -16,9 +16,10 @@ from reactor.engine.engine import Engine
 from reactor.model.clock import Clock
 from reactor.model.errors import ReactorError
 from reactor.model.event import EventDraft
+from reactor.sdk import cloudevents, content
 from reactor.sdk.http import HttpHandler, HttpRequest
 from reactor.sdk.trigger import Receipt
-from reactor.server import bodies, cloudevents
+from reactor.server import bodies
 from reactor.server.config import ServerConfig
 from reactor.server.guard import Guard, Head
 from reactor.server.problems import App, Headers, Problem, Receive, Scope, Send, answer, refuse
@@ -121,7 +122,7 @@ class Ingest:
             return bodies.events(await self._body(head, receive), base)
         if kind == "application/x-www-form-urlencoded":
             body = await self._body(head, receive)
-            if bodies.looks_like_json(body):
+            if content.looks_like_json(body):
                 return bodies.events(body, base)
         raise Problem(_CURL[0], f"{_CURL[1]} (not {kind[:80]!r})")
 
@@ -228,8 +229,8 @@ def _not_allowed(method: str, allowed: Any) -> Problem:
 
 def _refuse_charset(content_type: str) -> None:
     if ";" in content_type:
-        found = bodies.charset_of(content_type)
-        if found is not None and not bodies.is_utf8(found):
+        found = content.charset_of(content_type)
+        if found is not None and not content.is_utf8(found):
             raise Problem(415, f"JSON is sent as UTF-8, not {found[:40]!r} (RFC 8259 §8.1)")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from reactor.model.errors import BusyError, RefusedError, StoreBrokenError, StoreBusyError, StoreError
+from reactor.sdk.content import MalformedError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -54,6 +55,8 @@ def of_error(error: BaseException) -> Problem:
     """What a caller is told of an error: its own words when meant for callers, nothing of the inside otherwise."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, MalformedError):
+        return Problem(error.status, error.message, **error.members)
     if isinstance(error, RefusedError):
         retry_after = error.retry_after
         if isinstance(error, BusyError) and retry_after is None:

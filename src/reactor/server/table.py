@@ -13,6 +13,7 @@ from reactor.engine.engine import Engine
 from reactor.model import durations, ids
 from reactor.model.clock import Instant, from_iso
 from reactor.model.errors import InvalidError
+from reactor.sdk.content import MalformedError
 from reactor.server.bodies import parse
 from reactor.server.guard import Guard, Head
 from reactor.server.problems import Problem
@@ -162,7 +163,7 @@ def parse_body(line: Line, head: Head, text: bytes) -> Any:
         raise Problem(415, "the body is JSON: add the header content-type: application/json")
     try:
         return parse(msgspec.json.Decoder(line.body).decode, text)
-    except Problem as problem:
+    except MalformedError as problem:
         problem.message = problem.message.replace("the event does not fit", "the body does not fit")
         if problem.message.startswith("an event has no field"):
             names = ", ".join(line.body.__struct_fields__)

@@ -26,8 +26,20 @@ from typing import Any, Self
 import msgspec
 
 from reactor.model.clock import Clock, Instant, SystemClock
-from reactor.model.errors import BusyError
-from reactor.sdk import JSON, EventDraft, HttpRoutes, Receipt, RunResult, Trigger, TriggerLost
+from reactor.model.errors import BusyError, InvalidError, StepError
+from reactor.sdk import (
+    JSON,
+    Connection,
+    ConnectionType,
+    DeadLetter,
+    EventDraft,
+    HttpRoutes,
+    Receipt,
+    RunResult,
+    Trigger,
+    TriggerLost,
+)
+from reactor.sdk.connection import choose
 
 START: Instant = 1_767_225_600_000
 """2026-01-01T00:00:00Z: where a virtual clock starts."""
@@ -49,7 +61,7 @@ class BenchClock:
 class TriggerBench:
     """Runs one trigger and records what it does. It is the trigger's context; `async with` starts and stops it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test may want to decide
         self,
         trigger: Trigger,
         config: Any,
@@ -60,8 +72,11 @@ class TriggerBench:
         key: str = "flow/0",
         timezone: str = "UTC",
         settings: Mapping[str, Any] | None = None,
+        connections: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        """`config`: as written in a flow (a bare value fills the short field), or the trigger's config struct."""
+        """`config`: as written in a flow (a bare value fills the short field), or the trigger's config struct.
+        `connections`: by name, as written in a flow.
+        """
         self.trigger = trigger
         self.config = _configured(trigger, config)
         self.problems = trigger.check(self.config)
@@ -88,6 +103,14 @@ class TriggerBench:
         self.after_commit: Callable[[Sequence[EventDraft]], None] | None = None
         """Called after the commit; what it raises reaches the trigger though everything is saved."""
         self.secrets: dict[str, str] = {}
+        self.connections = dict(connections or {})
+        self.dead: list[DeadLetter] = []
+        """Dead letters, in order."""
+        self.gaps: list[str] = []
+        self.behind: int | None = None
+        """The last lag."""
+        self.refuse: Callable[[EventDraft], str | None] = lambda _: None
+        """Why an event is refused whenever it comes; by default none is."""
         self._saved: dict[str, JSON] = dict(saved or {})
         self._seen: set[tuple[str, str]] = set()
         self._sleepers: list[tuple[Instant, asyncio.Future[None]]] = []
@@ -126,7 +149,9 @@ class TriggerBench:
             key=self.key,
             timezone=self.timezone,
             settings=self.settings,
+            connections=self.connections,
         )
+        other.dead, other.refuse = self.dead, self.refuse
         other._seen, other.hold, other.runs = self._seen, self.hold, self.runs
         return other
 
@@ -180,19 +205,39 @@ class TriggerBench:
         """See `TriggerContext.saved`."""
         return self._saved
 
+    def connection(self, name: str | None, *types: ConnectionType) -> Connection:
+        """See `TriggerContext.connection`."""
+        try:
+            return choose(self.connections, name, types, what=f"trigger {self.trigger.kind}")
+        except StepError as error:
+            raise TriggerLost(error.message) from None
+
+    def refusal(self, draft: EventDraft) -> str | None:
+        """See `TriggerContext.refusal`."""
+        return self.refuse(draft)
+
     async def emit(
-        self, drafts: Sequence[EventDraft], *, save: Mapping[str, JSON] | None = None, wait: bool = False
+        self,
+        drafts: Sequence[EventDraft],
+        *,
+        save: Mapping[str, JSON] | None = None,
+        wait: bool = False,
+        dead: Sequence[DeadLetter] = (),
     ) -> list[Receipt]:
         """See `TriggerContext.emit`."""
         await asyncio.sleep(0)
         if self.busy:
             self.busy -= 1
             raise BusyError("the bench is busy")
+        for draft in drafts:
+            if (reason := self.refuse(draft)) is not None:
+                raise InvalidError(reason)
         kept = msgspec.json.decode(msgspec.json.encode(save or {}))
         msgspec.json.encode([(draft.data, draft.metadata, draft.id, draft.source) for draft in drafts])
         if self.before_commit:
             self.before_commit(drafts)
         receipts = [self._accept(draft) for draft in drafts]
+        self.dead += dead
         for name, value in kept.items():
             self._saved.pop(name, None) if value is None else self._saved.update({name: value})
         if drafts:
@@ -239,6 +284,16 @@ class TriggerBench:
     def lagging(self, reason: str, lag: int | None = None) -> None:
         """See `TriggerContext.lagging`."""
         self._note("lagging", reason)
+
+    def lag(self, behind: int | None) -> None:
+        """See `TriggerContext.lag`."""
+        self.behind = behind
+        self._changed.set()
+
+    def gap(self, reason: str) -> None:
+        """See `TriggerContext.gap`."""
+        self.gaps.append(reason)
+        self._changed.set()
 
     def error(self, reason: str) -> None:
         """See `TriggerContext.error`."""

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor.model.event import EventDraft
-from reactor.server import bodies, cloudevents
-from reactor.server.problems import Problem, of_error, render
+from reactor.sdk import cloudevents, content
+from reactor.sdk.content import MalformedError
+from reactor.server import bodies
+from reactor.server.problems import of_error, render
 
 json_values = st.recursive(
     st.none()
@@ -23,10 +25,10 @@ json_values = st.recursive(
 bytes_of_json = st.builds(msgspec.json.encode, json_values)
 
 
-def drafts_of(body: bytes) -> list[EventDraft] | Problem:
+def drafts_of(body: bytes) -> list[EventDraft] | MalformedError:
     try:
         return bodies.events(body, {})[0]
-    except Problem as problem:
+    except MalformedError as problem:
         return problem
 
 
@@ -42,13 +44,13 @@ def test_data_is_what_was_sent_and_raw_is_its_text(value: Any) -> None:
 @given(st.binary() | bytes_of_json | st.builds(lambda a, b: a + b, bytes_of_json, st.binary(max_size=3)))
 def test_anything_else_is_a_problem(body: bytes) -> None:
     found = drafts_of(body)
-    if isinstance(found, Problem):
+    if isinstance(found, MalformedError):
         assert found.status in {400, 413}
-        assert msgspec.json.decode(render(found)[2])["detail"]
+        assert msgspec.json.decode(render(of_error(found))[2])["detail"]
     for content_type in ("", "application/json", "text/plain", "application/x-www-form-urlencoded", "image/png"):
         try:
             draft = bodies.webhook("t", "/webhook/t", body, content_type, {})
-        except Problem as problem:
+        except MalformedError as problem:
             assert problem.status in {400, 415}  # noqa: PT017 - either is right
         else:
             if draft.raw is not None:
@@ -65,7 +67,7 @@ def test_no_cloudevent_breaks_it(event: dict[str, Any]) -> None:
     for read in (cloudevents.structured, lambda text, base: cloudevents.batched(b"[" + text + b"]", base)):
         try:
             read(body, {})
-        except Problem as problem:
+        except MalformedError as problem:
             assert problem.status == 400  # noqa: PT017 - either is right
 
 
@@ -74,7 +76,7 @@ def test_depth(depth: int) -> None:
     pairs, odd = divmod(depth, 2)
     data = b'[{"a":' * pairs + b"[" * odd + b"1" + b"]" * odd + b"}]" * pairs
     found = drafts_of(b'{"type": "t", "data": ' + data + b"}")
-    assert isinstance(found, list) is (depth < bodies.DEPTH), found
+    assert isinstance(found, list) is (depth < content.DEPTH), found
 
 
 def test_brackets_in_texts_are_no_depth() -> None:

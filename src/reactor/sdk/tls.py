@@ -1,0 +1,58 @@
+"""TLS of connections: one shape for all, and the `ssl` context that it means."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from reactor.model.errors import PermanentError
+from reactor.sdk.paths import inside_roots
+
+_PEM = "-----BEGIN "
+
+
+class Tls(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How the other side proves who it is, and how we do."""
+
+    ca: str | None = None
+    """Certificates of whom to trust, in place of the system's: PEM text, or a file inside the open folders."""
+    cert: str | None = None
+    """Our own certificate, PEM text or a file, where the other side wants one."""
+    key: str | None = None
+    """Its private key, PEM text or a file."""
+    verify: bool = True
+    """Whether the certificate and the name of the other side are checked; false is for trials only."""
+
+    def __post_init__(self) -> None:
+        """Check what types cannot say."""
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("`cert` and `key` go together")
+
+
+def context(tls: Tls, settings: Mapping[str, Any]) -> ssl.SSLContext:
+    """The context that a client connects with. Reads files: they are small and local.
+
+    Raises:
+        PermanentError: kind `input`: a file is not there or not open to flows, or holds no certificate.
+    """
+    try:
+        made = ssl.create_default_context(cadata=_text(tls.ca, settings) if tls.ca else None)
+        if tls.cert and tls.key:
+            with tempfile.NamedTemporaryFile("w", suffix=".pem") as both:  # 0600; `ssl` reads files only
+                both.write(f"{_text(tls.cert, settings)}\n{_text(tls.key, settings)}")
+                both.flush()
+                made.load_cert_chain(both.name)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise PermanentError("input", f"tls: {error}; `ca`, `cert` and `key` are PEM texts or files") from error
+    if not tls.verify:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    return made
+
+
+def _text(given: str, settings: Mapping[str, Any]) -> str:
+    return given if _PEM in given else inside_roots(settings, given).read_text("ascii")

@@ -19,14 +19,19 @@ from typing import Any
 import msgspec
 import msgspec.inspect as shapes
 
+from reactor.connectors.cdc import connector as cdc
 from reactor.connectors.data import connector as data
 from reactor.connectors.database import connector as database
 from reactor.connectors.email import connector as email
 from reactor.connectors.event import connector as event
 from reactor.connectors.file import connector as file
 from reactor.connectors.http import connector as http
+from reactor.connectors.kafka import connector as kafka
 from reactor.connectors.log import connector as log
+from reactor.connectors.mqtt import connector as mqtt
+from reactor.connectors.nats import connector as nats
 from reactor.connectors.pattern import connector as pattern
+from reactor.connectors.redis import connector as redis
 from reactor.connectors.run import connector as run
 from reactor.connectors.schedule import connector as schedule
 from reactor.connectors.shell import connector as shell
@@ -49,7 +54,8 @@ _ALIKE = {"log.info", "log.warn", "log.error"}
 
 def catalog() -> Catalog:
     """Our own connectors: what else is installed here is no part of the docs."""
-    return Catalog((event, http, schedule, file, run, pattern, shell, log, email, data, database))
+    ours = (event, http, schedule, file, run, pattern, shell, log, email, data, database, cdc, kafka, nats, redis, mqtt)
+    return Catalog(ours)
 
 
 # ---------------------------------------------------------------- tables
@@ -91,7 +97,6 @@ def later() -> str:
         "of a flow": [key.name for key in keys.FLOW_KEYS if key.later],
         "steps": [key.name for key in keys.VERBS if key.later],
         "of a step": [key.name for key in keys.STEP_KEYS if key.later],
-        "triggers": list(keys.LATER_TRIGGERS),
     }
     return "\n".join(
         f"- {group}: {', '.join(f'`{name}`' for name in names)}" for group, names in groups.items() if names
@@ -357,7 +362,7 @@ def filled(text: str) -> str:
 
 def stale() -> list[Path]:
     """Files that say something else than the program."""
-    return [path for path in sorted(DOCS.glob("*.md")) if filled(path.read_text("utf-8")) != path.read_text("utf-8")]
+    return [path for path in sorted(DOCS.rglob("*.md")) if filled(path.read_text("utf-8")) != path.read_text("utf-8")]
 
 
 def main() -> None:

@@ -35,6 +35,10 @@ class Connections(Mapping[str, Mapping[str, Any]]):
         filled: Mapping[str, Any] = self._filled(self._written[name])
         return filled
 
+    def type_of(self, name: str) -> Any:
+        """The type of one, without looking for its secrets."""
+        return self._written[name].get("type")
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._written)
 

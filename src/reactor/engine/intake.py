@@ -186,6 +186,14 @@ class Intake:
             self.accepted += 1
             self._receipt(item, flows, future.result())
 
+    def refusal(self, draft: EventDraft) -> str | None:
+        """Why `accept` would refuse this event whenever it comes, or None."""
+        try:
+            self._event(draft)
+        except (InvalidError, TooLargeError) as error:
+            return error.message
+        return None
+
     # --- making the event ----------------------------------------------------------------------------------------
 
     def _event(self, draft: EventDraft, *, inside: bool = False) -> Event:
@@ -227,7 +235,8 @@ class Intake:
         if event.external:
             # Apart from those of others: nobody outside can take the id of a decision before it is made.
             kind = "reactor" if event.type.startswith(RESERVED) else "event"
-            claim = Claim(_digest(kind, event.source, event.id), self._executor.clock.now() + EVENT_MEMORY)
+            # One message that two triggers take is an event of each: neither takes it away from the other.
+            claim = Claim(_digest(kind, event.source, event.id, *event.to), self._executor.clock.now() + EVENT_MEMORY)
         if not any(claims):
             claims = ()
         return Acceptance(event=event, claim=claim, runs=runs, run_claims=claims), [match.flow for match in matches]

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from reactor.engine.connections import Connections
 from reactor.engine.executor import Executor
 from reactor.engine.intake import Intake
 from reactor.model import ids
@@ -17,8 +18,9 @@ from reactor.model.errors import ReactorError, StepError
 from reactor.model.event import JSON, EventDraft
 from reactor.model.flow import Flow, TriggerSpec
 from reactor.model.states import RunStatus, TriggerState
+from reactor.sdk.connection import Connection, ConnectionType, choose
 from reactor.sdk.http import HttpRoutes
-from reactor.sdk.trigger import Receipt, RunResult, Trigger, TriggerLost
+from reactor.sdk.trigger import DeadLetter, Receipt, RunResult, Trigger, TriggerLost
 from reactor.stores.port import History, KeyState, RunFilter
 
 _log = logging.getLogger("reactor.trigger")
@@ -74,12 +76,25 @@ class _Context:
         """See `TriggerContext.saved`."""
         return self.saved_
 
+    def connection(self, name: str | None, *types: ConnectionType) -> Connection:
+        """See `TriggerContext.connection`."""
+        known = Connections(self._keeper.connections(self.flow), self._keeper.secret, self._keeper.executor.env)
+        try:
+            return choose(known, name, types, what=f"trigger {self._spec.kind}")
+        except StepError as error:
+            raise TriggerLost(error.message) from None
+
+    def refusal(self, draft: EventDraft) -> str | None:
+        """See `TriggerContext.refusal`."""
+        return self._keeper.intake.refusal(self._addressed(draft))
+
     async def emit(
         self,
         drafts: Sequence[EventDraft],
         *,
         save: Mapping[str, JSON] | None = None,
         wait: bool = False,
+        dead: Sequence[DeadLetter] = (),
         states: Sequence[KeyState] = (),
     ) -> list[Receipt]:
         """See `TriggerContext.emit`. `states` go into the same commit."""
@@ -154,6 +169,14 @@ class _Context:
         self._status.lag = lag
         self._keeper.state(self._status, TriggerState.LAGGING, reason)
 
+    def lag(self, behind: int | None) -> None:
+        """See `TriggerContext.lag`."""
+        self._status.lag = behind
+
+    def gap(self, reason: str) -> None:
+        """See `TriggerContext.gap`."""
+        self.error(reason)
+
     def error(self, reason: str) -> None:
         """See `TriggerContext.error`."""
         self.errors(1, reason)
@@ -200,6 +223,10 @@ class Triggers:
             if status is not None and getattr(self.executor.catalog.triggers.get(status.kind), "passive", False):
                 status.events, status.last_event_at = events, last
         return [self._status[key] for key in sorted(self._status)]
+
+    def connections(self, flow: str) -> Mapping[str, Mapping[str, Any]]:
+        """What a flow sees, as written."""
+        return self._flows[flow].connections if flow in self._flows else {}
 
     def changed(self, name: str, flow: Flow | None) -> None:
         """A flow has a new current version, or none. Triggers that stay as they were are not disturbed."""

@@ -260,8 +260,6 @@ TRIGGER_KEYS = (
     ),
     make("enabled", FLAG, "Whether it listens.", "false"),
 )
-LATER_TRIGGERS = ("kafka", "nats", "redis", "mqtt", "database", "cdc", "email")
-"""Kinds that are part of the language; refused by name as long as no connector brings them."""
 
 _KEY = make("key", EXPRESSION, "For each value of this, apart; sees the event.", "event.data.customer")
 DEDUPE_KEYS = (

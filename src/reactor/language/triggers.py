@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from reactor.language import marked, shapes
-from reactor.language.keys import LATER_TRIGGERS, TRIGGER
+from reactor.language.keys import TRIGGER
 from reactor.language.legacy import translated
 from reactor.language.names import EVENT_NAMES, ONLY_EVENT, Scope
 from reactor.language.problems import closest, listed
@@ -79,10 +79,6 @@ def _kind(reader: Reader, node: Mapping) -> str | None:
     if kinds:
         message = f"a trigger is of one kind, this has {listed(kinds)}; write a list: `on: [{{…}}, {{…}}]`"
         reader.report("several-triggers", message, node.keys[kinds[1]])
-        return None
-    later = next((name for name in node.entries if name in LATER_TRIGGERS), None)
-    if later is not None:
-        reader.later(node.keys[later])
         return None
     own = [(name, key) for name, key in node.keys.items() if name not in TRIGGER]
     meant = next(((key, near) for name, key in own if (near := closest(name, known))), None)

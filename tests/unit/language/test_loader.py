@@ -374,11 +374,6 @@ def test_problems_of_triggers(told, text, found):
     assert told(TOP + text) == found
 
 
-@pytest.mark.parametrize("kind", ["kafka", "nats", "redis", "mqtt", "database", "cdc", "email"])
-def test_triggers_that_do_not_run_yet(told, kind):
-    assert told(f"{TOP}on: {{{kind}: {{a: 1}}}}\n") == ["3:6 not-yet"]
-
-
 def test_all_problems_are_told_at_once_and_in_order(told):
     text = "name: X\non: {evnt: a}\ntimeout: x\nsteps:\n  - acton: a\n  - {action: log.info, if: '('}\nfoo: 1\n"
     assert told(text) == [

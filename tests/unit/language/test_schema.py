@@ -107,7 +107,6 @@ def test_right_flows_are_accepted(accepts, read, text):
         TOP + "timeout: soon\n",
         TOP + "on: order.created\n",
         TOP + "on: {event: a, sorce: b}\n",
-        TOP + "on: {kafka: {topics: [a]}}\n",
         TOP + "on: {feed: a}\n",
         TOP + "dedupe: {key: event.id}\n",
         STEP + "- {}\n",

@@ -1,0 +1,5 @@
+"""Changes of database tables as they are committed: PostgreSQL, MariaDB and MySQL."""
+
+from reactor.sdk import Connector
+
+connector = Connector(name="cdc", doc="Changes of tables as they are committed: PostgreSQL, MariaDB and MySQL.")

@@ -1,0 +1,5 @@
+"""Channels, streams and keys of Redis."""
+
+from reactor.sdk import Connector
+
+connector = Connector(name="redis", doc="Channels, streams and keys of Redis.")

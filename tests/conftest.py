@@ -17,6 +17,7 @@ if not os.environ.get("EXPLORE"):
 # executable → Debian package. `make services` installs them all.
 PACKAGES = {
     "initdb": "postgresql",
+    "mariadbd": "mariadb-server",
     "pg_ctl": "postgresql",
     "postgres": "postgresql",
     "wrk": "wrk",

@@ -1,11 +1,13 @@
 """Real servers for tests: private, throw-away, on a free port of the loopback, gone when the test process is gone."""
 
+from reactor.testing.servers.mariadb import MariaDb
 from reactor.testing.servers.postgres import Postgres, postgres_program, postgres_server
 from reactor.testing.servers.process import Missing, Server, free_port
 from reactor.testing.servers.smtp import Received, SmtpServer, certificate, smtp_server
 from reactor.testing.servers.wire import Wire
 
 __all__ = [
+    "MariaDb",
     "Missing",
     "Postgres",
     "Received",

@@ -54,5 +54,18 @@ def context(tls: Tls, settings: Mapping[str, Any]) -> ssl.SSLContext:
     return made
 
 
+def loaded(tls: Tls, settings: Mapping[str, Any]) -> Tls:
+    """The same with PEM texts in place of files, for clients that outlive them or take no `ssl` context.
+
+    Raises:
+        PermanentError: kind `input`: a file is not there or not open to flows.
+    """
+    try:
+        texts = {name: _text(given, settings) for name in ("ca", "cert", "key") if (given := getattr(tls, name))}
+    except (OSError, ValueError) as error:
+        raise PermanentError("input", f"tls: {error}; `ca`, `cert` and `key` are PEM texts or files") from error
+    return msgspec.structs.replace(tls, **texts)
+
+
 def _text(given: str, settings: Mapping[str, Any]) -> str:
     return given if _PEM in given else inside_roots(settings, given).read_text("ascii")

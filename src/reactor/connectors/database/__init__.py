@@ -1,6 +1,7 @@
-"""The actions `database.*`: SQL databases by way of SQLAlchemy."""
+"""SQL databases by way of SQLAlchemy: the actions `database.*`, the trigger `database`, and their connections."""
 
 from reactor.connectors.database.actions import ACTIONS
+from reactor.connectors.database.connections import CONNECTIONS
 from reactor.sdk import Connector
 
 
@@ -17,5 +18,6 @@ connector = Connector(
     name="database",
     doc="Queries and changes in PostgreSQL, SQLite and MySQL or MariaDB.",
     actions=ACTIONS,
+    connections=CONNECTIONS,
     close=_close,
 )

@@ -19,10 +19,10 @@ Where = dict[str, Any]
 
 
 class DatabaseParams(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Where: one of `connection` and `url`; and for how long."""
+    """Where: `connection` or `url`; and for how long."""
 
     connection: str | None = None
-    """Name of a connection `{type: postgres | sqlite | mysql, url}`."""
+    """Name of a connection `{type: postgres | sqlite | mysql, url}`. Without it and `url`: the only one."""
     url: str | None = None
     """`postgresql://user@host/name`, `sqlite:///path` (inside the open folders), `mysql://user@host/name`."""
     timeout: str | int | float = "30s"
@@ -30,7 +30,7 @@ class DatabaseParams(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Check what types cannot say."""
-        if (self.connection is None) == (self.url is None):
+        if self.connection is not None and self.url is not None:
             raise ValueError("give either `connection` (its name) or `url`")
         if not durations.parse(self.timeout):
             raise ValueError("timeout: more than nothing is needed")

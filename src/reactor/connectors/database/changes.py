@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,11 @@ from reactor.sdk import ActionContext, PermanentError
 _VARIABLES = 20_000
 """Parameters of one statement; SQLite takes 32,766 and PostgreSQL 65,535."""
 _BATCH = 500
+_JSON_CHECK = re.compile(r"json_valid\(`((?:[^`]|``)+)`\)")
+_CHECKS = sa.text(
+    "SELECT check_clause FROM information_schema.check_constraints "
+    "WHERE constraint_schema = coalesce(:schema, database()) AND table_name = :table"
+)
 
 Condition = sa.ColumnElement[bool]
 
@@ -92,10 +98,19 @@ def describe(connection: sa.Connection, name: str) -> Target:
     return Target(
         sa.table(table, *(sa.column(column["name"]) for column in columns), schema=schema),
         list(key),
-        frozenset(column["name"] for column in columns if isinstance(column["type"], sa.types.JSON)),
+        frozenset(column["name"] for column in columns if isinstance(column["type"], sa.types.JSON))
+        | _json_by_check(connection, table, schema),
         frozenset(column["name"] for column in columns if isinstance(column["type"], sa.types.LargeBinary)),
         connection.dialect.name,
     )
+
+
+def _json_by_check(connection: sa.Connection, table: str, schema: str | None) -> frozenset[str]:
+    """MariaDB has no type JSON: its JSON columns are text with a check."""
+    if not getattr(connection.dialect, "is_mariadb", False):
+        return frozenset()
+    checks = connection.execute(_CHECKS, {"schema": schema, "table": table}).scalars()
+    return frozenset(found[1].replace("``", "`") for check in checks if (found := _JSON_CHECK.fullmatch(check)))
 
 
 async def insert(ctx: ActionContext, params: InsertParams) -> dict[str, Any]:

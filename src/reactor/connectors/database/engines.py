@@ -1,36 +1,28 @@
-"""Connections: which database a step means, pools of connections to it, and stopping a statement from outside."""
+"""Pools of connections to databases, transactions that end in time, and stopping a statement from outside."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
+import ssl
+import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event, exc
-from sqlalchemy.engine import URL, Engine, ExceptionContext, make_url
+from sqlalchemy import event
+from sqlalchemy.engine import Dialect, Engine, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from reactor.connectors.database.actions import DatabaseParams
+from reactor.connectors.database.places import Place, place, present
 from reactor.sdk import ActionContext, PermanentError
-from reactor.sdk.paths import inside_roots
+from reactor.sdk.tls import Tls, context
 
-_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "sqlite": "sqlite"}
-_NAMES = {
-    "postgres": "postgresql",
-    "postgresql": "postgresql",
-    "postgresql+psycopg": "postgresql",
-    "mysql": "mysql",
-    "mysql+pymysql": "mysql",
-    "mariadb": "mysql",
-    "mariadb+pymysql": "mysql",
-    "sqlite": "sqlite",
-}
-_READS_FILES = {"local_infile", "read_default_file", "read_default_group"}
-"""Options of MySQL's driver that read files of this machine."""
 _POOL = 8
 _MOST_ENGINES = 32
 _CONNECT: dict[str, dict[str, Any]] = {
@@ -40,73 +32,36 @@ _CONNECT: dict[str, dict[str, Any]] = {
 }
 
 
-def url_of(ctx: ActionContext, params: DatabaseParams, *, writes: bool) -> URL:
+def place_of(ctx: ActionContext, params: DatabaseParams, *, writes: bool) -> Place:
     """The database that a step means. Looks at the disk when it is SQLite.
 
     Raises:
         PermanentError: kind `input`: no such connection, not a database, a file outside the open folders.
     """
-    url = _wanted(ctx, params)
-    if url.drivername == "sqlite" and not writes and not Path(url.database or "").is_file():
-        raise PermanentError("input", f"there is no file {url.database}")
-    return url
-
-
-def _wanted(ctx: ActionContext, params: DatabaseParams) -> URL:
-    if params.connection is None:
-        return _checked(ctx, "url", params.url or "")
-    saved = ctx.connections.get(params.connection)
-    if saved is None:
-        known = ", ".join(sorted(ctx.connections)) or "none"
-        raise PermanentError("input", f"there is no connection {params.connection!r} (known: {known})")
-    return _saved(ctx, params.connection, saved)
-
-
-def _saved(ctx: ActionContext, name: str, saved: Mapping[str, Any]) -> URL:
-    kind = _NAMES.get(str(saved.get("type")))
-    if kind is None:
-        raise PermanentError("input", f"connection {name!r} is of type {saved.get('type')!r}, which is no SQL database")
-    url = _checked(ctx, f"connection {name!r}", str(saved.get("url", "")))
-    if _NAMES.get(url.drivername) != kind:
-        raise PermanentError("input", f"connection {name!r} is of type {saved['type']}, but its url is another's")
-    return url
-
-
-def _checked(ctx: ActionContext, what: str, text: str) -> URL:
-    try:
-        url = make_url(text)
-    except (exc.ArgumentError, ValueError):  # neither message is shown: the text may hold a password
-        raise PermanentError("input", f"{what}: not a database url such as postgresql://user@host/name") from None
-    kind = _NAMES.get(url.drivername)
-    if kind is None:
-        raise PermanentError("input", f"{what}: {url.drivername!r} is not known; postgresql, mysql and sqlite are")
-    if kind == "mysql" and (found := _READS_FILES & url.query.keys()):
-        raise PermanentError("input", f"{what}: {min(found)} would read files of this machine; leave it out")
-    if kind != "sqlite":
-        return url.set(drivername=_DRIVERS[kind])
-    if url.query or url.host or not url.database or url.database.startswith(("file:", ":")):
-        raise PermanentError("input", f"{what}: write sqlite:///PATH, the path of a file")
-    return url.set(database=str(inside_roots(ctx.settings, url.database)))
+    found = place(ctx.connection, ctx.settings, params.connection, params.url)
+    if not writes:
+        present(found)
+    return found
 
 
 class Engines:
-    """Pools by URL; the longest unused one goes when there are too many."""
+    """Pools by place; the longest unused one goes when there are too many."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._engines: OrderedDict[bytes, Engine] = OrderedDict()
 
-    def get(self, url: URL) -> Engine:
-        """The pool for this URL.
+    def get(self, place: Place) -> Engine:
+        """The pool for this place.
 
         Raises:
             PermanentError: kind `input`: the driver is not installed.
         """
-        key = url.render_as_string(hide_password=False)
+        key = place.key
         with self._lock:
             engine = self._engines.get(key)
             if engine is None:
-                engine = self._engines[key] = _create(url)
+                engine = self._engines[key] = create(place)
             self._engines.move_to_end(key)
             old = self._engines.popitem(last=False)[1] if len(self._engines) > _MOST_ENGINES else None
         if old is not None:
@@ -121,25 +76,68 @@ class Engines:
             engine.dispose()
 
 
-def _create(url: URL) -> Engine:
-    kind = _NAMES[url.drivername]
+def create(place: Place, arguments: Mapping[str, Any] | None = None, **pool: Any) -> Engine:
+    """An engine for this place. `arguments` are the driver's, beside ours; `pool` are of the engine.
+
+    Raises:
+        PermanentError: kind `input`: the driver is not installed.
+    """
+    kind = place.kind
+    given = {**_CONNECT[kind], **(arguments or {})}
+    sized = {} if "poolclass" in pool else {"pool_size": _POOL, "max_overflow": _POOL, "pool_timeout": 30}
+    options = {**sized, "pool_pre_ping": kind != "sqlite", "pool_recycle": 1800, **pool}
     try:
         engine = sa.create_engine(
-            url,
-            connect_args={name: value for name, value in _CONNECT[kind].items() if name not in url.query},
-            pool_size=_POOL,
-            max_overflow=_POOL,
-            pool_timeout=30,
-            pool_pre_ping=kind != "sqlite",
-            pool_recycle=1800,
+            place.url,
+            connect_args={name: value for name, value in given.items() if name not in place.url.query},
             hide_parameters=True,
+            **options,
         )
     except ImportError as error:
-        raise PermanentError("input", f"the driver for {kind} is not installed ({error.name})") from error
+        extra = {"postgresql": "postgres", "mysql": "mysql"}.get(kind, "all")
+        raise PermanentError(
+            "input", f"the driver for {kind} is not installed ({error.name}): pip install reactor-engine[{extra}]"
+        ) from error
     if kind == "sqlite":
         event.listen(engine, "connect", _confine)
+    else:
+        event.listen(engine, "do_connect", functools.partial(_connect, place))
     event.listen(engine, "handle_error", _close_cursor)
     return engine
+
+
+def _connect(
+    place: Place, dialect: Dialect, _record: Any, arguments: list[Any], options: dict[str, Any]
+) -> DBAPIConnection:
+    """A connection of the driver, with what a url cannot say."""
+    if place.kind == "postgresql":
+        with _files(place.tls) as found:
+            return dialect.connect(*arguments, **options, **found)
+    if place.tls is not None:
+        options["ssl"] = context(place.tls, {})
+    if isinstance(options.get("password"), str):
+        options["password"] = options["password"].encode()  # PyMySQL would take it for Latin-1
+    return dialect.connect(*arguments, **options)
+
+
+@contextlib.contextmanager
+def _files(tls: Tls | None) -> Iterator[dict[str, str]]:
+    """TLS as libpq takes it. It reads files only, and only while it connects."""
+    if tls is None:
+        yield {}
+        return
+    names = {"ca": "sslrootcert", "cert": "sslcert", "key": "sslkey"}
+    with tempfile.TemporaryDirectory(prefix="reactor-tls-") as folder:
+        found = {"sslmode": "verify-full" if tls.verify else "require"}
+        if tls.verify:
+            found["sslrootcert"] = ssl.get_default_verify_paths().cafile or "system"
+        for name, option in names.items():
+            if text := getattr(tls, name):
+                path = Path(folder, name)
+                path.touch(0o600)
+                path.write_text(text)
+                found[option] = str(path)
+        yield found
 
 
 def _close_cursor(context: ExceptionContext) -> None:
@@ -177,9 +175,19 @@ def prepare(connection: sa.Connection, timeout: float, *, writes: bool) -> None:
     elif name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(5_000, millis * 4 // 5)}")
         connection.exec_driver_sql(f"PRAGMA query_only = {0 if writes else 1}")
-    elif name == "mysql" and not writes:
-        connection.rollback()
-        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+    elif name == "mysql":
+        _prepare_mysql(connection, millis, writes=writes)
+
+
+def _prepare_mysql(connection: sa.Connection, millis: int, *, writes: bool) -> None:
+    """MySQL itself limits the time of SELECTs only; what else runs too long is stopped by `interrupt`."""
+    if getattr(connection.dialect, "is_mariadb", False):
+        limit = f"max_statement_time = {millis / 1000}"
+    else:
+        limit = f"max_execution_time = {millis}"
+    connection.exec_driver_sql(f"SET SESSION {limit}, lock_wait_timeout = {max(1, millis // 1000)}")
+    connection.rollback()  # SQLAlchemy believes that a transaction runs since the first statement
+    connection.exec_driver_sql(f"START TRANSACTION READ {'WRITE' if writes else 'ONLY'}")
 
 
 def interrupt(engine: Engine, connection: Any) -> None:

@@ -47,7 +47,7 @@ _SQLITE: dict[int, tuple[str, bool]] = {
 # Error numbers of MySQL and MariaDB.
 _MYSQL: dict[int, tuple[str, bool]] = {
     **dict.fromkeys((1040, 1053, 1158, 1159, 1160, 1161, 2002, 2003, 2006, 2013, 2055), ("connection", True)),
-    **dict.fromkeys((1044, 1045, 1049, 1698), ("connection", False)),
+    **dict.fromkeys((1044, 1045, 1049, 1698, 2026), ("connection", False)),
     **dict.fromkeys((1022, 1048, 1062, 1169, 1216, 1217, 1364, 1451, 1452, 3819, 4025), ("constraint", False)),
     **dict.fromkeys((1064, 1054, 1146, 1149, 1305, 1109, 1136), ("syntax", False)),
     **dict.fromkeys((1142, 1143, 1227, 1290, 1792), ("denied", False)),
@@ -56,7 +56,15 @@ _MYSQL: dict[int, tuple[str, bool]] = {
     **dict.fromkeys((1317, 1969, 3024), ("timeout", True)),
 }
 # libpq gives no code for what fails while it connects.
-_HOPELESS = ("password authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
+_HOPELESS = (
+    "password authentication failed",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "no password supplied",
+    "does not support SSL",
+    "server certificate",
+)
+_UNTRUSTED = "certificate verify failed"
 
 
 def translate(error: exc.SQLAlchemyError) -> StepError:
@@ -72,6 +80,8 @@ def translate(error: exc.SQLAlchemyError) -> StepError:
 
 def _kind(error: exc.DBAPIError) -> tuple[str, bool]:
     orig: Any = error.orig
+    if _UNTRUSTED in str(orig):
+        return "connection", False
     state = getattr(orig, "sqlstate", None)
     if state:
         prefixes = (state[:length] for length in range(len(state), 1, -1))

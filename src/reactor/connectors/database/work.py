@@ -13,7 +13,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import Engine
 
 from reactor.connectors.database.actions import DatabaseParams
-from reactor.connectors.database.engines import ENGINES, interrupt, prepare, url_of
+from reactor.connectors.database.engines import ENGINES, interrupt, place_of, prepare
 from reactor.connectors.database.failures import translate
 from reactor.model import durations
 from reactor.sdk import ActionContext, PermanentError, TransientError
@@ -82,7 +82,7 @@ class _Job(Generic[T]):
     def run(self) -> T:
         """In a thread."""
         self._loop.call_soon_threadsafe(self._started)
-        engine = ENGINES.get(url_of(self._ctx, self._params, writes=self._writes))
+        engine = ENGINES.get(place_of(self._ctx, self._params, writes=self._writes))
         with engine.connect() as connection:
             self._hold(engine, connection)
             try:

@@ -3,7 +3,7 @@
 from reactor.testing.servers.mariadb import MariaDb
 from reactor.testing.servers.postgres import Postgres, postgres_program, postgres_server
 from reactor.testing.servers.process import Missing, Server, free_port
-from reactor.testing.servers.smtp import Received, SmtpServer, certificate, smtp_server
+from reactor.testing.servers.smtp import Received, SmtpServer, certificate, certificate_files, smtp_server
 from reactor.testing.servers.wire import Wire
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "SmtpServer",
     "Wire",
     "certificate",
+    "certificate_files",
     "free_port",
     "postgres_program",
     "postgres_server",

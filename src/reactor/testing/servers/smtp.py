@@ -117,6 +117,17 @@ def _authenticator(users: Mapping[str, str]) -> Any:
 
 def certificate() -> tuple[str, ssl.SSLContext]:
     """A certificate for 127.0.0.1 and localhost that signs itself."""
+    pem, secret = certificate_files()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(f"{secret}{pem}".encode())
+        file.flush()
+        context.load_cert_chain(file.name)
+    return pem, context
+
+
+def certificate_files() -> tuple[str, str]:
+    """The PEM texts of such a certificate and of its key, for servers that read files."""
     import datetime as dt  # noqa: PLC0415
     import ipaddress  # noqa: PLC0415
 
@@ -139,9 +150,4 @@ def certificate() -> tuple[str, ssl.SSLContext]:
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(secret + pem)
-        file.flush()
-        context.load_cert_chain(file.name)
-    return pem.decode(), context
+    return pem.decode(), secret.decode()

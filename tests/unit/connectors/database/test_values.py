@@ -4,6 +4,7 @@ import datetime as dt
 import decimal
 import json
 import sqlite3
+import sys
 import uuid
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from sqlalchemy import exc
 from sqlalchemy.engine import make_url
 
-from reactor.connectors.database import connector, engines, failures, values
+from reactor.connectors.database import connector, engines, failures, places, values
 from reactor.connectors.database.actions import QueryParams
 from reactor.sdk import Effect, PermanentError, TransientError
 from reactor.testing.actions import action_context, call
@@ -62,7 +63,7 @@ def test_effects():
 @pytest.mark.parametrize(
     ("name", "params", "says"),
     [
-        ("query", {"sql": "SELECT 1"}, "either `connection`"),
+        ("query", {"sql": "SELECT 1"}, "there is no connection of type postgres"),
         ("query", {"sql": "SELECT 1", "url": "x", "connection": "y"}, "either `connection`"),
         ("query", {**URL, "sql": "SELECT 1; SELECT 2"}, "more than one statement"),
         ("query", {**URL, "sql": "SELECT :a"}, "`:a` has no value"),
@@ -90,9 +91,9 @@ async def test_wrong_parameters(name, params, says):
 
 
 def url(ctx=None, writes=True, **params):
-    return engines.url_of(
+    return engines.place_of(
         ctx or action_context(), msgspec.convert({"sql": "SELECT 1", **params}, QueryParams), writes=writes
-    )
+    ).url
 
 
 def refused(**params) -> str:
@@ -190,25 +191,30 @@ def test_connections():
     )
     assert url(ctx, connection="main").host == "h"
     assert "no connection 'x'" in refused(ctx=ctx, connection="x")
-    assert "no SQL database" in refused(ctx=ctx, connection="mail")
+    assert "'mail' is of type 'smtp'; one of type postgres" in refused(ctx=ctx, connection="mail")
     assert "another's" in refused(ctx=ctx, connection="odd")
+
+
+def at(text):
+    return places.Place(make_url(text))
 
 
 def test_pools_are_kept_and_bounded(monkeypatch):
     monkeypatch.setattr(engines, "_MOST_ENGINES", 2)
     pools = engines.Engines()
-    first = pools.get(make_url("sqlite:////tmp/1"))
-    assert pools.get(make_url("sqlite:////tmp/1")) is first
+    first = pools.get(at("sqlite:////tmp/1"))
+    assert pools.get(at("sqlite:////tmp/1")) is first
     for number in (2, 3):
-        pools.get(make_url(f"sqlite:////tmp/{number}"))
+        pools.get(at(f"sqlite:////tmp/{number}"))
     assert len(pools._engines) == 2
-    assert pools.get(make_url("sqlite:////tmp/1")) is not first
+    assert pools.get(at("sqlite:////tmp/1")) is not first
     pools.close()
 
 
-def test_a_missing_driver_is_named():
-    with pytest.raises(PermanentError, match="pymysql"):
-        engines.Engines().get(make_url("mysql+pymysql://h/d"))
+def test_a_missing_driver_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pymysql", None)
+    with pytest.raises(PermanentError, match=r"pymysql.*pip install reactor-engine\[mysql\]"):
+        engines.Engines().get(at("mysql+pymysql://h/d"))
 
 
 def error(state=None, code=None, args=("x",), kind=exc.OperationalError):

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from reactor.engine.engine import Engine, Parts
 from reactor.engine.folder import Folder
 from reactor.engine.limits import Limits
+from reactor.engine.saved_connections import FILE as CONNECTIONS_FILE
+from reactor.engine.saved_connections import SavedConnections
 from reactor.engine.vault import Vault, write_private
 from reactor.language import loader
 from reactor.language.inputs import check_inputs
@@ -244,6 +246,8 @@ def build(settings: Settings, *, server: bool = True, program: Additions | None 
             store=store,
             history=store,
             log=store,
+            letters=store,
+            connections=SavedConnections(settings.data / CONNECTIONS_FILE, catalog, clock),
             catalog=catalog,
             clock=clock,
             entropy=SystemEntropy(),

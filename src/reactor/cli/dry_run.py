@@ -177,6 +177,15 @@ class _Here:
             return None
         return Vault(self.settings.data, self.clock, self.settings.secret_key).read(name)
 
+    def _saved(self) -> dict[str, dict[str, Any]]:
+        """The saved connections of the data folder, if there is one."""
+        from reactor.engine.saved_connections import FILE, SavedConnections
+        from reactor.sdk.manifest import Catalog
+
+        saved = SavedConnections(self.settings.data / FILE, Catalog(), self.clock)
+        saved.open()
+        return saved.written
+
     async def _perform(self, path: str, call: ActionCall, action: Action, params: Any) -> Outcome:
         import logging
 
@@ -196,7 +205,7 @@ class _Here:
             log=logging.LoggerAdapter(logging.getLogger("reactor.run"), {"step": path}),
             clock=self.clock,
             settings=action_settings(self.settings),
-            connections=Connections(self.flow.connections, self._secret),
+            connections=Connections({**self._saved(), **self.flow.connections}, self._secret),
             secrets=call.secrets,
         )
         try:

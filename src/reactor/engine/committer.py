@@ -16,9 +16,11 @@ from reactor.engine.limits import Limits
 from reactor.model.clock import Clock
 from reactor.model.errors import BusyError, StoreBrokenError, StoreBusyError, StoreError
 from reactor.model.journal import Run
-from reactor.stores.port import Acceptance, Batch, Committed, KeyState, Store
+from reactor.stores.port import Acceptance, Batch, Committed, KeyState, Letter, Store
 
 _log = logging.getLogger("reactor.engine")
+_BESIDE = ("saved", "states", "letters", "answered")
+"""What an offer brings beside its events, by the names that it has in the batch, too."""
 _LAZY = 0.05
 """Seconds: results that nobody waits for are on disk at the latest after this."""
 _RETRY_FIRST, _RETRY_LONGEST = 0.1, 2.0
@@ -44,9 +46,9 @@ class Dirty(Protocol):
 class Offer:
     """Events that one caller hands over, with what is to be saved in the same transaction."""
 
-    __slots__ = ("accepted", "done", "internal", "rides", "saved", "size", "states")
+    __slots__ = ("accepted", "answered", "done", "internal", "letters", "rides", "saved", "size", "states")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may share one commit
         self,
         accepted: list[Acceptance],
         saved: list[tuple[str, str, bytes | None]],
@@ -56,10 +58,14 @@ class Offer:
         internal: bool = False,
         rides: int | None = None,
         states: Sequence[KeyState] = (),
+        letters: Sequence[Letter] = (),
+        answered: Sequence[int] = (),
     ) -> None:
         self.accepted = accepted
         self.saved = saved
         self.states = states
+        self.letters = letters
+        self.answered = answered
         self.done = done
         self.size = size
         self.internal = internal
@@ -247,8 +253,8 @@ class Committer:
         offers = inner + offers
         for offer in offers:
             batch.accepted.extend(offer.accepted)
-            batch.saved.extend(offer.saved)
-            batch.states.extend(offer.states)
+            for name in _BESIDE:
+                getattr(batch, name).extend(getattr(offer, name))
             self._queued -= len(offer.accepted)
             self._queued_bytes -= offer.size
         self._take_dirty(batch, later)
@@ -302,11 +308,10 @@ class Committer:
         for offer in [offer for offer in self._offers if offer.rides in lost]:
             self._offers.remove(offer)
             offer.done.cancel()
-        saves = {id(save) for offer in waiting for save in offer.saved}
         batch.accepted = [item for item in batch.accepted if id(item) not in gone]
-        batch.saved = [save for save in batch.saved if id(save) not in saves]
-        states = {id(state) for offer in waiting for state in offer.states}
-        batch.states = [state for state in batch.states if id(state) not in states]
+        for name in _BESIDE:
+            theirs = {id(each) for offer in waiting for each in getattr(offer, name)}
+            setattr(batch, name, [each for each in getattr(batch, name) if id(each) not in theirs])
         batch.runs = {key: run for key, run in batch.runs.items() if key not in lost}
         batch.journal = [(key, segment) for key, segment in batch.journal if key not in lost]
         self._carried = _joined(batch, self._carried)
@@ -354,4 +359,6 @@ def _joined(first: Batch | None, second: Batch | None) -> Batch:
         whole.states.extend(second.states)
         whole.gone.extend(second.gone)
         whole.verdicts.extend(second.verdicts)
+        whole.letters.extend(second.letters)
+        whole.answered.extend(second.answered)
     return whole

@@ -1,4 +1,4 @@
-"""The connections that a flow names, with their secrets put in at the moment an action asks for one."""
+"""The connections that a flow sees, with their secrets put in at the moment somebody asks for one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from reactor.model.errors import PermanentError
 
-_FILLED = re.compile(r"\{\{\s*(secrets|env)\.([A-Za-z_][A-Za-z0-9_-]*)\s*\}\}")
+FILLED = re.compile(r"\{\{\s*(secrets|env)\.([A-Za-z_][A-Za-z0-9_-]*)\s*\}\}")
 """All that may be filled in here; `validate` refuses more."""
 
 
@@ -47,7 +47,7 @@ class Connections(Mapping[str, Mapping[str, Any]]):
 
     def _filled(self, value: Any) -> Any:
         if isinstance(value, str):
-            return _FILLED.sub(lambda found: self._read(found[1], found[2]), value) if "{{" in value else value
+            return FILLED.sub(lambda found: self._read(found[1], found[2]), value) if "{{" in value else value
         if isinstance(value, Mapping):
             return {key: self._filled(item) for key, item in value.items()}
         if isinstance(value, list):

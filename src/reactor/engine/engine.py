@@ -17,9 +17,11 @@ from reactor.engine.explain.explain import Explain
 from reactor.engine.flowcontrol.rebuild import rebuild
 from reactor.engine.flows import CheckInputs, Compile, FlowBook
 from reactor.engine.intake import Intake
+from reactor.engine.letters import Letters
 from reactor.engine.limits import Limits
 from reactor.engine.patterns.running import Patterns
 from reactor.engine.retention import Retention
+from reactor.engine.saved_connections import SavedConnections
 from reactor.engine.sealing import Derive
 from reactor.engine.simulation.simulate import Simulate
 from reactor.engine.triggers import Triggers
@@ -32,7 +34,7 @@ from reactor.model.flow import TriggerSpec
 from reactor.sdk.http import HttpRoutes
 from reactor.sdk.manifest import Catalog
 from reactor.sdk.trigger import Receipt
-from reactor.stores.port import EventFilter, EventLog, History, RunFilter, Store
+from reactor.stores.port import EventFilter, EventLog, History, LetterBox, RunFilter, Store
 
 _log = logging.getLogger("reactor.engine")
 
@@ -63,6 +65,10 @@ class Parts(msgspec.Struct, kw_only=True):
     instance: int = 1
     log: EventLog | None = None
     """The same object as `store`, too; None: flows cannot look for patterns, and their triggers say so."""
+    letters: LetterBox | None = None
+    """The same object as `store`, too; None: a message that cannot be read stops its trigger."""
+    connections: SavedConnections | None = None
+    """The saved ones; None: flows see their own only."""
     retention: int | None = None
     """Milliseconds that finished runs are kept; None: for ever."""
 
@@ -80,6 +86,7 @@ class Engine:
         self.changes = Changes()
         self.book = FlowBook(parts.store, parts.clock, parts.compile, parts.check_inputs, parts.env)
         self.retention = Retention(parts.store, parts.clock, parts.retention, self.book.retentions)
+        self.connections = parts.connections or SavedConnections(None, parts.catalog, parts.clock)
         self.ready = False
         self.started_at = 0
 
@@ -91,6 +98,7 @@ class Engine:
         """
         parts = self.parts
         await parts.store.open()
+        self.connections.open()
         await self.book.open()
         self.executor = Executor(
             store=parts.store,
@@ -107,6 +115,7 @@ class Engine:
             env=parts.env,
             secret=parts.secret,
             derive=parts.derive,
+            saved_connections=self.connections.written,
         )
         self.intake = Intake(self.executor, parts.history)
         self.approvals = Approvals(self.executor, self.intake)
@@ -115,7 +124,14 @@ class Engine:
         self.executor.flow_control.decisions.cancel = self.control.cancel
         self.explain = Explain(self.executor, parts.history, parts.log)
         self.simulate = Simulate(self.executor, parts.history)
-        self.triggers = Triggers(self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel)
+        self.letters = Letters(
+            parts.letters, parts.catalog, self.book.current.get, self.intake.accept, self.executor.committer.add
+        )
+        await self.letters.open()
+        self.triggers = Triggers(
+            self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel, self.letters
+        )
+        self.connections.on_change.append(self.triggers.connection_changed)
         if parts.log is not None:
             patterns = Patterns(parts.log, self.executor, parts.env)
             self.triggers.runners["pattern"] = patterns.run
@@ -142,6 +158,7 @@ class Engine:
         for name, flow in self.book.current.items():
             if self.book.enabled.get(name, True):
                 self.triggers.changed(name, flow)
+        self.triggers.watch.start()
         self.book.on_change += [self.executor.flow_control.changed, self.triggers.changed]
         await self.triggers.settled(_ARMING)
         self.ready = True

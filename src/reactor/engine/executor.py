@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from reactor.engine import connections
 from reactor.engine.borders import Borders
 from reactor.engine.changes import Changes
+from reactor.engine.connections import Connections
 from reactor.engine.endings import Endings
 from reactor.engine.ends import Ends
 from reactor.engine.flowcontrol.collecting import BATCH
@@ -67,6 +68,7 @@ class Executor(Memory):
         env: Mapping[str, str],
         secret: Callable[[str], str | None],
         derive: Derive | None,
+        saved_connections: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__(store=store, book=book, clock=clock, limits=limits)
         self.history = history
@@ -84,7 +86,8 @@ class Executor(Memory):
         self.seals = Seals(derive)
         self.waits = Waits(self)
         self.states = States(store, self.committer, limits)
-        self._connections: dict[tuple[str, int], connections.Connections] = {}
+        self._connections: dict[tuple[str, int], Connections] = {}
+        self._saved_connections = saved_connections if saved_connections is not None else {}
         self.finished = 0
         self.failed = 0
 
@@ -376,11 +379,15 @@ class Executor(Memory):
                 {"id": ids.to_text("run", record.key), "flow": record.flow, "status": record.status.value},
             )
 
+    def connections(self, own: Mapping[str, Mapping[str, Any]]) -> Connections:
+        """A flow's own connections before the saved ones, with secrets when asked."""
+        return Connections(ChainMap(dict(own), self._saved_connections), self._secret, self.env)  # type: ignore[arg-type]
+
     def connections_of(self, record: Run) -> Mapping[str, Mapping[str, Any]]:
-        """The connections that the run's version of its flow names."""
+        """The connections that the run's version of its flow sees."""
         key = (record.flow, record.version)
         if key not in self._connections:
-            self._connections[key] = connections.Connections(self.book.connections(*key), self._secret, self.env)
+            self._connections[key] = self.connections(self.book.connections(*key))
         return self._connections[key]
 
     # --- stopping ------------------------------------------------------------------------------------------------

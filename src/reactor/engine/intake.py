@@ -24,7 +24,7 @@ from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.routing.table import Match
 from reactor.sdk.trigger import Receipt
-from reactor.stores.port import Acceptance, Batch, Claim, Committed, History, KeyState, RunFilter
+from reactor.stores.port import Acceptance, Batch, Claim, Committed, History, KeyState, Letter, RunFilter
 
 if TYPE_CHECKING:
     from reactor.engine.live import LiveRun
@@ -61,12 +61,16 @@ class Intake:
         expect: str | None = None,
         inside: bool = False,
         states: Sequence[KeyState] = (),
+        letters: Sequence[Letter] = (),
+        answered: Sequence[int] = (),
+        told: Sequence[EventDraft] = (),
     ) -> list[Receipt]:
         """Take events in, all or none. Returns after they and the runs they start are committed.
 
-        `saved`: (trigger key, values to keep) and `states` (of keys) are of the same transaction. `expect`: the caller
-        will ask for the end of this flow's runs. `inside`: Reactor's own events, whose types are refused at every other
-        door.
+        `saved`: (trigger key, values to keep), `states` (of keys), `letters` (to keep) and `answered` (keys of letters
+        to remove) are of the same transaction. `expect`: the caller will ask for the end of this flow's runs. `inside`:
+        Reactor's own events, whose types are refused at every other door; `told` are such that go along, without
+        receipts.
 
         Raises:
             BusyError: the queue is full or the store cannot write now; nothing was taken.
@@ -74,7 +78,8 @@ class Intake:
             StoreBrokenError: the store needs an operator.
         """
         events = [self._event(draft, inside=inside) for draft in drafts]
-        size = sum(len(event.raw or b"") for event in events)
+        events += [self._event(draft, inside=True) for draft in told]
+        size = sum(len(event.raw or b"") for event in events) + sum(letter.size for letter in letters)
         try:
             self._committer.check_room(len(events), size)
         except Exception:
@@ -87,7 +92,8 @@ class Intake:
         done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
         saves = [(saved[0], name, None if v is None else _encode(v)) for name, v in saved[1].items()] if saved else []
         self._executor.waits.coming(events)
-        self._committer.offer(Offer([item for item, _ in accepted], saves, done, size=size, states=states))
+        items = [item for item, _ in accepted]
+        self._committer.offer(Offer(items, saves, done, size=size, states=states, letters=letters, answered=answered))
         begun: set[int] = set()
         awaited = [run.key for item, _ in accepted for run in item.runs if run.flow == expect] if expect else ()
         self._executor.ends.expect(awaited)
@@ -105,7 +111,7 @@ class Intake:
             done.add_done_callback(lambda future: self._unheard(accepted, begun, future))
             raise
         self.accepted += len(events)
-        receipts = [self._receipt(item, flows, committed, begun) for item, flows in accepted]
+        receipts = [self._receipt(item, flows, committed, begun) for item, flows in accepted][: len(drafts)]
         if awaited:
             self._executor.ends.unexpect(key for key in awaited if key in committed.dropped)
         if committed.duplicates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -12,183 +12,27 @@ import msgspec
 from reactor.engine.connections import Connections
 from reactor.engine.executor import Executor
 from reactor.engine.intake import Intake
+from reactor.engine.letters import Letters
+from reactor.engine.trigger_context import GAP, Context, Gap, TriggerStatus
+from reactor.engine.trigger_watch import TriggerWatch
 from reactor.model import ids
-from reactor.model.clock import Clock, Instant
-from reactor.model.errors import ReactorError, StepError
-from reactor.model.event import JSON, EventDraft
+from reactor.model.clock import to_iso
+from reactor.model.errors import NotFoundError, ReactorError
+from reactor.model.event import EventDraft
 from reactor.model.flow import Flow, TriggerSpec
 from reactor.model.states import RunStatus, TriggerState
-from reactor.sdk.connection import Connection, ConnectionType, choose
 from reactor.sdk.http import HttpRoutes
-from reactor.sdk.trigger import DeadLetter, Receipt, RunResult, Trigger, TriggerLost
-from reactor.stores.port import History, KeyState, RunFilter
+from reactor.sdk.trigger import RunResult, Trigger, TriggerLost
+from reactor.stores.port import History, RunFilter
 
 _log = logging.getLogger("reactor.trigger")
 _FIRST, _LONGEST = 0.5, 30.0
 _STEADY = 60.0
 """Seconds after which a listener that fails again starts from the shortest pause."""
-_SHORT_NAP = 1_000
 _GLANCE = 0.002
 
 
-class TriggerStatus(msgspec.Struct, kw_only=True):
-    """What is known of one trigger; the API shows it as it is."""
-
-    key: str
-    flow: str
-    kind: str
-    state: TriggerState
-    reason: str = ""
-    since: Instant = 0
-    last_event_at: Instant | None = None
-    events: int = 0
-    errors: int = 0
-    last_error: str = ""
-    lag: int | None = None
-    next_at: Instant | None = None
-
-
-class _Context:
-    """`TriggerContext` of one trigger."""
-
-    def __init__(self, keeper: Triggers, flow: Flow, spec: TriggerSpec, config: Any, status: TriggerStatus) -> None:
-        self._keeper = keeper
-        self._spec = spec
-        self._status = status
-        self.saved_: dict[str, JSON] = {}
-        self.config = config
-        self.key = spec.key
-        self.flow = flow.name
-        self.clock: Clock = keeper.executor.clock
-        self.settings: Mapping[str, Any] = keeper.executor.action_settings
-        self.http: HttpRoutes = keeper.http
-        self.timezone = flow.timezone
-        self.log = logging.LoggerAdapter(_log, {"trigger": spec.key, "flow": flow.name})
-
-    def secret(self, name: str) -> str:
-        """See `TriggerContext.secret`."""
-        value = self._keeper.secret(name)
-        if value is None:
-            raise TriggerLost(f"there is no secret {name!r}; set it with: reactor secrets set {name}")
-        return value
-
-    def saved(self) -> Mapping[str, JSON]:
-        """See `TriggerContext.saved`."""
-        return self.saved_
-
-    def connection(self, name: str | None, *types: ConnectionType) -> Connection:
-        """See `TriggerContext.connection`."""
-        known = Connections(self._keeper.connections(self.flow), self._keeper.secret, self._keeper.executor.env)
-        try:
-            return choose(known, name, types, what=f"trigger {self._spec.kind}")
-        except StepError as error:
-            raise TriggerLost(error.message) from None
-
-    def refusal(self, draft: EventDraft) -> str | None:
-        """See `TriggerContext.refusal`."""
-        return self._keeper.intake.refusal(self._addressed(draft))
-
-    async def emit(
-        self,
-        drafts: Sequence[EventDraft],
-        *,
-        save: Mapping[str, JSON] | None = None,
-        wait: bool = False,
-        dead: Sequence[DeadLetter] = (),
-        states: Sequence[KeyState] = (),
-    ) -> list[Receipt]:
-        """See `TriggerContext.emit`. `states` go into the same commit."""
-        ready = [self._addressed(draft) for draft in drafts]
-        receipts = await self._keeper.intake.accept(
-            ready, saved=(self.key, save) if save else None, expect=self.flow if wait else None, states=states
-        )
-        if save:
-            for name, value in save.items():
-                if value is None:
-                    self.saved_.pop(name, None)
-                else:
-                    self.saved_[name] = value
-        if drafts:
-            self._status.events += len(drafts)
-            self._status.last_event_at = self.clock.now()
-        return receipts
-
-    def _addressed(self, draft: EventDraft) -> EventDraft:
-        spec = self._spec
-        changes: dict[str, Any] = {"to": (spec.key,)}
-        if not draft.source:
-            changes["source"] = f"reactor/triggers/{spec.key}"
-        if spec.type is not None:
-            changes["type"] = spec.type
-        if spec.id is not None:
-            view = {
-                "data": draft.data,
-                "payload": draft.data,
-                "metadata": draft.metadata,
-                "type": draft.type,
-                "subject": draft.subject,
-            }
-            try:
-                changes["id"] = str(spec.id.evaluate({"event": view}))
-            except StepError as error:
-                self.error(f"`id: {spec.id.source}` could not be evaluated: {error.message}")
-        return msgspec.structs.replace(draft, **changes)
-
-    async def result(self, receipt: Receipt, timeout: int | None) -> RunResult | None:
-        """See `TriggerContext.result`."""
-        run_id = next((run for run, flow in receipt.runs if flow == self.flow), None)
-        key = ids.from_text("run", run_id) if run_id else None
-        if key is None:
-            return None
-        return await self._keeper.result(key, timeout)
-
-    async def active_runs(self) -> list[str]:
-        """See `TriggerContext.active_runs`."""
-        return [ids.to_text("run", key) for key in await self._keeper.active(self.key)]
-
-    async def cancel_runs(self, reason: str) -> int:
-        """See `TriggerContext.cancel_runs`."""
-        keys = await self._keeper.active(self.key)
-        for key in keys:
-            await self._keeper.cancel(key, reason)
-        return len(keys)
-
-    async def sleep_until(self, instant: int) -> None:
-        """See `TriggerContext.sleep_until`."""
-        while (left := instant - self.clock.now()) > 0:  # noqa: ASYNC110 - the clock may be set, so look again
-            await asyncio.sleep(min(left, _SHORT_NAP) / 1000)
-
-    def armed(self, *, next_at: int | None = None) -> None:
-        """See `TriggerContext.armed`."""
-        self._status.next_at = next_at
-        self._status.lag = None
-        self._keeper.state(self._status, TriggerState.ARMED, "")
-
-    def lagging(self, reason: str, lag: int | None = None) -> None:
-        """See `TriggerContext.lagging`."""
-        self._status.lag = lag
-        self._keeper.state(self._status, TriggerState.LAGGING, reason)
-
-    def lag(self, behind: int | None) -> None:
-        """See `TriggerContext.lag`."""
-        self._status.lag = behind
-
-    def gap(self, reason: str) -> None:
-        """See `TriggerContext.gap`."""
-        self.error(reason)
-
-    def error(self, reason: str) -> None:
-        """See `TriggerContext.error`."""
-        self.errors(1, reason)
-
-    def errors(self, number: int, reason: str) -> None:
-        """As `error`, so many at once; `reason` is the last one's."""
-        self._status.errors += number
-        self._status.last_error = reason
-        self.log.warning("%s", reason)
-
-
-Runner = Callable[[_Context, TriggerSpec], Awaitable[None]]
+Runner = Callable[[Context, TriggerSpec], Awaitable[None]]
 
 
 class Triggers:
@@ -202,6 +46,7 @@ class Triggers:
         history: History,
         secret: Callable[[str], str | None],
         cancel: Callable[[int, str], Any],
+        letters: Letters,
     ) -> None:
         self.executor = executor
         self.intake = intake
@@ -215,6 +60,9 @@ class Triggers:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._flows: dict[str, Flow] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
+        self._beside: set[asyncio.Task[Any]] = set()
+        self.letters = letters
+        self.watch = TriggerWatch(self)
 
     def status(self) -> list[TriggerStatus]:
         """All of them, by key."""
@@ -222,29 +70,48 @@ class Triggers:
             status = self._status.get(key)
             if status is not None and getattr(self.executor.catalog.triggers.get(status.kind), "passive", False):
                 status.events, status.last_event_at = events, last
+        for key, status in self._status.items():
+            status.letters = self.letters.counts.get(key, 0)
         return [self._status[key] for key in sorted(self._status)]
 
-    def connections(self, flow: str) -> Mapping[str, Mapping[str, Any]]:
-        """What a flow sees, as written."""
-        return self._flows[flow].connections if flow in self._flows else {}
+    def connections_of(self, flow: str) -> Connections:
+        """What a flow sees: its own connections, and the saved ones."""
+        own = self._flows[flow].connections if flow in self._flows else {}
+        return self.executor.connections(own)
+
+    def connection_changed(self, name: str) -> None:
+        """A saved connection is another one now, or gone: those that use it begin anew, and those that could not listen
+        try at once.
+        """
+        for flow in self._flows.values():
+            for spec in flow.triggers:
+                status = self._status[spec.key]
+                uses = name in status.connections and name not in flow.connections
+                if spec.key in self._tasks and (uses or status.state is TriggerState.FAILED):
+                    self._stop(spec.key, forget=False)
+                    self._begin(flow, spec)
+
+    async def confirm_gap(self, key: str) -> None:
+        """Somebody has taken note of a gap: it is shown no more.
+
+        Raises:
+            NotFoundError: there is no such trigger, or it has no gap.
+        """
+        status = self._status.get(key)
+        if status is None or status.gap is None:
+            raise NotFoundError(f"there is no trigger {key!r} with a gap; see: reactor triggers list")
+        await self.intake.accept([], saved=(key, {GAP: None}))
+        status.gap = None
+        self.told(status)
 
     def changed(self, name: str, flow: Flow | None) -> None:
         """A flow has a new current version, or none. Triggers that stay as they were are not disturbed."""
         old = self._flows.get(name)
         kept = {spec.key for spec in flow.triggers} if flow is not None else set()
-        unchanged: set[str] = set()
-        if old is not None:
-            before = {spec.key: spec for spec in old.triggers}
-            for spec in flow.triggers if flow is not None else ():
-                if (
-                    spec.key in before
-                    and _same(before[spec.key], spec)
-                    and self._status[spec.key].state is not TriggerState.DISABLED
-                ):
-                    unchanged.add(spec.key)
-            for key in before:
-                if key not in unchanged:
-                    self._stop(key, forget=key not in kept)
+        unchanged = self._unchanged(old, flow)
+        for spec in old.triggers if old is not None else ():
+            if spec.key not in unchanged:
+                self._stop(spec.key, forget=spec.key not in kept)
         if flow is None:
             self._flows.pop(name, None)
             return
@@ -253,9 +120,28 @@ class Triggers:
             if spec.key not in unchanged:
                 self._begin(flow, spec)
 
+    def _unchanged(self, old: Flow | None, flow: Flow | None) -> set[str]:
+        """Keys of the triggers that are in the new version as they were, with the connections that they use."""
+        if old is None or flow is None:
+            return set()
+        before = {spec.key: spec for spec in old.triggers}
+        found = set()
+        for spec in flow.triggers:
+            status = self._status.get(spec.key)
+            same = status is not None and spec.key in before and _same(before[spec.key], spec)
+            if status is None or not same or status.state is TriggerState.DISABLED:
+                continue
+            if old.connections == flow.connections or not status.connections:
+                found.add(spec.key)
+        return found
+
     def _begin(self, flow: Flow, spec: TriggerSpec) -> None:
         status = TriggerStatus(key=spec.key, flow=flow.name, kind=spec.kind, state=TriggerState.ARMING)
         status.since = self.executor.clock.now()
+        status.expects = spec.expect
+        before = self._status.get(spec.key)
+        if before is not None:
+            status.events, status.errors, status.last_event_at = before.events, before.errors, before.last_event_at
         self._status[spec.key] = status
         trigger = self.executor.catalog.triggers.get(spec.kind)
         if not spec.enabled:
@@ -265,7 +151,8 @@ class Triggers:
                 status, TriggerState.FAILED, f"no connector offers the trigger {spec.kind!r}; is its plugin installed?"
             )
         elif getattr(trigger, "passive", False):
-            self.state(status, TriggerState.ARMED, "")
+            status.claimed = (TriggerState.ARMED, "")
+            self.watch.judge(status)
         else:
             self._tasks[spec.key] = asyncio.get_running_loop().create_task(self._keep(trigger, flow, spec, status))
 
@@ -290,6 +177,7 @@ class Triggers:
             reason = await self._listen(trigger, flow, spec, status)
             status.errors += 1
             status.last_error = reason
+            status.claimed = (TriggerState.FAILED, reason)
             if loop.time() - begun > _STEADY:
                 pause = _FIRST
             self.state(status, TriggerState.FAILED, reason)
@@ -298,9 +186,10 @@ class Triggers:
 
     async def _listen(self, trigger: Trigger, flow: Flow, spec: TriggerSpec, status: TriggerStatus) -> str:
         """One try; why it ended."""
+        context: Context | None = None
         try:
-            context = _Context(self, flow, spec, convert(trigger, spec.config), status)
-            context.saved_ = await self.executor.store.saved(spec.key)
+            context = Context(self, flow, spec, convert(trigger, spec.config), status)
+            await self._recall(context, status)
             runner = self.runners.get(spec.kind)
             await (trigger.run(context) if runner is None else runner(context, spec))
         except TriggerLost as error:
@@ -312,7 +201,18 @@ class Triggers:
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it shows as the trigger's reason
             _log.exception("trigger %s", spec.key)
             return f"{type(error).__name__}: {error}"
+        finally:
+            if context is not None:
+                await context.settled()
         return "the trigger stopped listening by itself"
+
+    async def _recall(self, context: Context, status: TriggerStatus) -> None:
+        """What the trigger has saved, and the gap that nobody has confirmed."""
+        status.connections = ()
+        context.saved_ = await self.executor.store.saved(context.key)
+        gap = context.saved_.pop(GAP, None)
+        if isinstance(gap, dict):
+            status.gap = msgspec.convert(gap, Gap)
 
     def state(self, status: TriggerStatus, state: TriggerState, reason: str) -> None:
         """Note a state; a change is told."""
@@ -321,9 +221,30 @@ class Triggers:
         status.state, status.reason, status.since = state, reason, self.executor.clock.now()
         if state is TriggerState.FAILED:
             _log.error("trigger %s is not listening: %s", status.key, reason)
-        self.executor.changes.publish(
-            "trigger", status.since, {"key": status.key, "flow": status.flow, "state": state.value, "reason": reason}
-        )
+        self.told(status)
+
+    def told(self, status: TriggerStatus) -> None:
+        """Give state and figures to who listens."""
+        if self.executor.changes.listeners:
+            self.executor.changes.publish("trigger", self.executor.clock.now(), _change(status))
+
+    def soon(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do something beside, and be done with it before the engine stops."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    def silent(self, status: TriggerStatus) -> None:
+        """An event that was expected has not come: say so, once a silence."""
+        data = {"trigger": status.key, "flow": status.flow, "kind": status.kind, "expected_within": status.expects}
+        draft = EventDraft(type="reactor.trigger.silent", data=data, source=f"reactor/triggers/{status.key}")
+        self.soon(self._accept_inside(draft))
+
+    async def _accept_inside(self, draft: EventDraft) -> None:
+        try:
+            await self.intake.accept([draft], inside=True)
+        except ReactorError as error:
+            _log.warning("%s could not be told: %s", draft.type, error)
 
     async def active(self, key: str) -> list[int]:
         """Keys of the unfinished runs that a trigger started."""
@@ -354,11 +275,15 @@ class Triggers:
 
     async def stop(self) -> None:
         """Stop all; returns when every listener has left."""
+        await self.watch.stop()
         for key in list(self._tasks):
             self._stop(key, forget=False)
         ending = set(self._ending.values())
+        ending |= self._beside
         if ending:
             await asyncio.wait(ending, timeout=10)
+        for task in self._beside:
+            task.cancel()
 
 
 def convert(trigger: Trigger, config: Mapping[str, Any]) -> Any:
@@ -371,6 +296,22 @@ def convert(trigger: Trigger, config: Mapping[str, Any]) -> Any:
 
 def _same(a: TriggerSpec, b: TriggerSpec) -> bool:
     def sources(spec: TriggerSpec) -> tuple[Any, ...]:
-        return (spec.kind, spec.config, spec.type, spec.enabled, spec.id.source if spec.id else None)
+        return (spec.kind, spec.config, spec.type, spec.enabled, spec.expect, spec.id.source if spec.id else None)
 
     return sources(a) == sources(b)
+
+
+def _change(status: TriggerStatus) -> dict[str, Any]:
+    """What the stream is told of a trigger."""
+    return {
+        "key": status.key,
+        "flow": status.flow,
+        "state": status.state.value,
+        "reason": status.reason,
+        "events": status.events,
+        "errors": status.errors,
+        "lag": status.lag,
+        "letters": status.letters,
+        "gap": status.gap.reason if status.gap is not None else None,
+        "last_event_at": to_iso(status.last_event_at) if status.last_event_at else None,
+    }

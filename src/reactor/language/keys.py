@@ -259,6 +259,13 @@ TRIGGER_KEYS = (
         "event.data.id",
     ),
     make("enabled", FLAG, "Whether it listens.", "false"),
+    make(
+        "expect",
+        SPAN,
+        "At least one event is expected in this time; without one the trigger is shown as lagging, and the event "
+        "`reactor.trigger.silent` tells of it.",
+        "5m",
+    ),
 )
 
 _KEY = make("key", EXPRESSION, "For each value of this, apart; sees the event.", "event.data.customer")

@@ -287,6 +287,8 @@ class TriggerSpec(msgspec.Struct, frozen=True, kw_only=True):
     type: str | None = None
     id: Expr | None = None
     enabled: bool = True
+    expect: int | None = None
+    """Milliseconds within which at least one event is expected."""
     exprs: dict[str, Expr] = msgspec.field(default_factory=dict)
     """The expressions in `config`, compiled, by their places: `by`, `count.if`, `sequence.0.if`. Conditions give truth
     or falsehood by `truth`."""

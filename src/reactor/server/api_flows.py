@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from reactor.engine.triggers import TriggerStatus
+from reactor.engine.trigger_context import TriggerStatus
 from reactor.model.clock import Instant, to_iso
 from reactor.model.errors import NotFoundError
 from reactor.model.flow import Flow

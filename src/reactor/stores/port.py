@@ -1,8 +1,8 @@
 """The store port: one atomic commit, and the reads that the engine and the doors need. Stores hold no policy.
 
-Three protocols: `Store` is what the engine lives on, `History` what lists and pages are made of (it reads no payloads
+Four protocols: `Store` is what the engine lives on, `History` what lists and pages are made of (it reads no payloads
 but those of events that are asked for), `EventLog` the events in their order for those who follow them, with what these
-know of each key.
+know of each key, `LetterBox` the messages that made no event.
 Keys are integers (`model.ids`); whoever shows them makes text of them. All reads see every commit that has returned.
 """
 
@@ -67,8 +67,25 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The run that it went into, or that stood in its way."""
 
 
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that made no event, as it is kept until somebody decides."""
+
+    key: int
+    """As an event's: it rises with time."""
+    trigger: str
+    """Key of the trigger that took it."""
+    reason: str
+    payload: bytes | None
+    """As it came; None in lists."""
+    size: int
+    more: bytes
+    """JSON of what the engine knows beside it; the store does not look inside."""
+
+
 class Batch(msgspec.Struct, kw_only=True):
-    """What one transaction writes. Order inside: claims, events, runs, journal, saved, states, gone, verdicts."""
+    """What one transaction writes. Order inside: claims, events, runs, journal, saved, states, gone, verdicts, letters,
+    answered.
+    """
 
     accepted: list[Acceptance] = msgspec.field(default_factory=list)
     runs: dict[int, Run] = msgspec.field(default_factory=dict)
@@ -85,6 +102,10 @@ class Batch(msgspec.Struct, kw_only=True):
     """Keys of runs to remove. They are stored, were never started and have no journal."""
     verdicts: list[Verdict] = msgspec.field(default_factory=list)
     """To keep, in place of an earlier one of the same event and flow."""
+    letters: list[Letter] = msgspec.field(default_factory=list)
+    """To keep; one that is there already stays as it is."""
+    answered: list[int] = msgspec.field(default_factory=list)
+    """Keys of letters to remove."""
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -295,4 +316,20 @@ class EventLog(Protocol):
 
     async def states_due(self, owner: int, before: Instant, limit: int) -> list[KeyState]:
         """States of an owner that are due at or before `before`, the earliest first."""
+        ...
+
+
+class LetterBox(Protocol):
+    """The messages that made no event."""
+
+    async def letters(self, trigger: str | None, below: int | None, limit: int) -> list[Letter]:
+        """A page, the newest first, without payloads: of one trigger or of all, with keys below `below`."""
+        ...
+
+    async def letter(self, key: int) -> Letter | None:
+        """One with its payload."""
+        ...
+
+    async def letter_counts(self) -> dict[str, int]:
+        """How many there are of each trigger that has any."""
         ...

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,9 @@ import msgspec
 from reactor.app import App, build, token_of
 from reactor.engine.engine import Engine
 from reactor.model.errors import SettingsError
+from reactor.model.flow import Flow
 from reactor.model.states import RunStatus, TriggerState
+from reactor.sdk.manifest import Catalog, Connector
 from reactor.settings import Settings
 
 if TYPE_CHECKING:
@@ -97,15 +99,32 @@ class RunningReactor:
             await asyncio.sleep(_LOOK)
 
 
+class _Program:
+    """Connectors of a test."""
+
+    def __init__(self, connectors: Sequence[Connector]) -> None:
+        self.connectors = connectors
+
+    def flows(self, catalog: Catalog) -> Sequence[Flow]:
+        """None."""
+        del catalog
+        return ()
+
+
 @asynccontextmanager
 async def running_reactor(
-    flows: Mapping[str, str] | Path | None = None, *, data: Path | None = None, **settings: Any
+    flows: Mapping[str, str] | Path | None = None,
+    *,
+    data: Path | None = None,
+    connectors: Sequence[Connector] = (),
+    **settings: Any,
 ) -> AsyncIterator[RunningReactor]:
     """Start a Reactor, and stop it at the end of the block.
 
     Args:
         flows: name of the file → its YAML, or a folder of flows.
         data: folder of its data, to be kept; None: one that is removed afterwards.
+        connectors: those of the test, beside the installed ones.
         settings: more settings by their names. The store does not wait for the disk unless `durability="full"` is
             given.
 
@@ -125,7 +144,7 @@ async def running_reactor(
             "file_roots": (folder,),
             **settings,
         }
-        app = build(msgspec.structs.replace(Settings(), **chosen))
+        app = build(msgspec.structs.replace(Settings(), **chosen), program=_Program(connectors))
         try:
             await app.start()
             token = token_of(app.settings) or ""

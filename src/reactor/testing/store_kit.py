@@ -11,7 +11,7 @@ from reactor.model.event import Event
 from reactor.model.ids import IdMaker, to_text
 from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
-from reactor.stores.port import Acceptance, Batch, Claim, Committed, EventLog, History, RunFilter, Store
+from reactor.stores.port import Acceptance, Batch, Claim, Committed, EventLog, History, LetterBox, RunFilter, Store
 from reactor.testing.actions import StillClock
 
 BLOB_LIMIT = 4_096
@@ -43,7 +43,7 @@ HARD_DATA: tuple[Any, ...] = (
 )
 
 
-class WholeStore(Store, History, EventLog, Protocol):
+class WholeStore(Store, History, EventLog, LetterBox, Protocol):
     """All ports in one."""
 
 

@@ -25,6 +25,7 @@ from reactor.model.journal import Controlled, Entry, Run
 from reactor.model.states import RunStatus
 from reactor.stores.port import Acceptance, Batch, Committed, EventFilter, EventRow, FlowVersion, RunFilter
 from reactor.testing.store_kit import BLOB_LIMIT, HARD_DATA, HARD_TEXTS, Opened, same, segment
+from reactor.testing.store_letters import LetterSuite
 from reactor.testing.store_log import LogSuite
 from reactor.testing.store_lookback import LookBackSuite
 from reactor.testing.store_verdicts import VerdictSuite
@@ -484,5 +485,5 @@ class PurgeSuite:
         same(await opened.store.event(new.key), new)
 
 
-class StoreSuite(CommitSuite, ClaimSuite, VerdictSuite, ListSuite, LookBackSuite, PurgeSuite, LogSuite):
-    """All of it, for an adapter that is `Store`, `History` and `EventLog`."""
+class StoreSuite(CommitSuite, ClaimSuite, VerdictSuite, ListSuite, LookBackSuite, PurgeSuite, LogSuite, LetterSuite):
+    """All of it, for an adapter that is `Store`, `History`, `EventLog` and `LetterBox`."""

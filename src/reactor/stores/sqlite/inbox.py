@@ -116,6 +116,16 @@ class Cargo:
         for verdict in batch.verdicts:
             more = encode_json((verdict.at, verdict.rule, verdict.reason))
             self._add((9, verdict.event_key, from_text(verdict.flow), verdict.run_key, more))
+        self._fill_letters(batch)
+
+    def _fill_letters(self, batch: Batch) -> None:
+        for letter in batch.letters:
+            payload = letter.payload or b""
+            self.size += len(payload)
+            reason = from_text(letter.reason)
+            self._add((10, letter.key, from_text(letter.trigger), reason, letter.size, letter.more, payload))
+        for key in batch.answered:
+            self._add((11, key))
 
     def _accept(self, acceptance: Acceptance, newest: dict[int, Run]) -> None:
         event = acceptance.event

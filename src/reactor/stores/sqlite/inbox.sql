@@ -79,3 +79,14 @@ CREATE TEMP TRIGGER inbox_verdict INSTEAD OF INSERT ON inbox WHEN NEW.kind = 9 B
     INSERT INTO verdicts (event_key, flow, run_key, more) VALUES (NEW.a, NEW.b, NEW.c, NEW.d)
     ON CONFLICT (event_key, flow) DO UPDATE SET run_key = excluded.run_key, more = excluded.more;
 END;
+
+-- a letter (key, trigger, reason, size, JSON, payload); the same again changes a row, too
+CREATE TEMP TRIGGER inbox_letter INSTEAD OF INSERT ON inbox WHEN NEW.kind = 10 BEGIN
+    INSERT INTO letters (key, trigger_key, reason, size, more, payload)
+    VALUES (NEW.a, NEW.b, NEW.c, NEW.d, NEW.e, NEW.f) ON CONFLICT (key) DO UPDATE SET size = excluded.size;
+END;
+
+-- a letter that is answered (key)
+CREATE TEMP TRIGGER inbox_answered INSTEAD OF INSERT ON inbox WHEN NEW.kind = 11 BEGIN
+    DELETE FROM letters WHERE key = NEW.a;
+END;

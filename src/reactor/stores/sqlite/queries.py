@@ -108,6 +108,10 @@ STATES_DUE = _joined(
 )
 
 VERDICTS = "SELECT flow, run_key, more FROM verdicts WHERE event_key = ? ORDER BY flow"
+LETTERS = """SELECT key, trigger_key, reason, size, more FROM letters
+ WHERE (:trigger IS NULL OR trigger_key = :trigger) AND key < :below ORDER BY key DESC LIMIT :limit"""
+LETTER = "SELECT key, trigger_key, reason, size, more, payload FROM letters WHERE key = ?"
+LETTER_COUNTS = "SELECT trigger_key, count(*) FROM letters INDEXED BY letters_by_trigger GROUP BY trigger_key"
 SAVED = "SELECT name, value FROM saved WHERE trigger_key = ?"
 ORIGINS = "SELECT id, flow, trigger_key FROM origins"
 

@@ -16,7 +16,7 @@ from reactor.model.ids import first_at, from_text
 from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.stores.blobs import Blobs
-from reactor.stores.port import EventFilter, EventRow, FlowVersion, KeyState, Loaded, RunFilter, Verdict
+from reactor.stores.port import EventFilter, EventRow, FlowVersion, KeyState, Letter, Loaded, RunFilter, Verdict
 from reactor.stores.sqlite import queries, rows, schema
 from reactor.stores.sqlite.inbox import Origins
 from reactor.stores.sqlite.thread import ConnectionThread
@@ -280,6 +280,28 @@ class Reader:
 
         return self.call(ask)
 
+    def letters(self, trigger: str | None, below: int | None, limit: int) -> asyncio.Future[list[Letter]]:
+        """A page of messages that made no event, without payloads."""
+        values = {
+            "trigger": None if trigger is None else rows.from_text(trigger),
+            "below": queries.MAX_KEY if below is None else below,
+            "limit": max(limit, 0),
+        }
+        return self.call(lambda connection: [_to_letter(row) for row in connection.execute(queries.LETTERS, values)])
+
+    def letter(self, key: int) -> asyncio.Future[Letter | None]:
+        """One with its payload."""
+
+        def ask(connection: sqlite3.Connection) -> Letter | None:
+            row = connection.execute(queries.LETTER, (key,)).fetchone()
+            return _to_letter(row) if row else None
+
+        return self.call(ask)
+
+    def letter_counts(self) -> asyncio.Future[dict[str, int]]:
+        """How many of each trigger."""
+        return self.call(lambda c: {rows.to_text(name): count for name, count in c.execute(queries.LETTER_COUNTS)})
+
     def versions(self, flow: str | None) -> asyncio.Future[list[FlowVersion]]:
         """All versions of one flow, or the current ones of all."""
 
@@ -308,6 +330,18 @@ class Reader:
             return {**counts, "events": events, "runs": runs}
 
         return self.call(ask)
+
+
+def _to_letter(row: Sequence[Any]) -> Letter:
+    key, trigger, reason, size, more, *payload = row
+    return Letter(
+        key=key,
+        trigger=rows.to_text(trigger),
+        reason=rows.to_text(reason),
+        size=size,
+        more=more,
+        payload=payload[0] if payload else None,
+    )
 
 
 def one(connection: sqlite3.Connection, query: str, values: Sequence[Any] | dict[str, Any]) -> bytes:

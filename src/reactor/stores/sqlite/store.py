@@ -21,6 +21,7 @@ from reactor.stores.port import (
     EventRow,
     FlowVersion,
     KeyState,
+    Letter,
     Loaded,
     RunFilter,
     Verdict,
@@ -37,7 +38,8 @@ STATE_MEMORY = 7 * 86_400_000
 
 
 class SqliteStore:
-    """`Store` and `History` on one file. The folder belongs to one process at a time (a lock on the file `lock` in it).
+    """`Store`, `History`, `EventLog` and `LetterBox` on one file. The folder belongs to one process at a time (a
+    lock on the file `lock` in it).
 
     A commit that failed as busy may be given again as it is: claims know their owner, records are replaced, and an
     entry that stands in a journal twice says the same.
@@ -221,6 +223,15 @@ class SqliteStore:
 
     async def verdicts(self, event_key: int) -> list[Verdict]:
         return await self._read.verdicts(event_key)
+
+    async def letters(self, trigger: str | None, below: int | None, limit: int) -> list[Letter]:
+        return await self._read.letters(trigger, below, limit)
+
+    async def letter(self, key: int) -> Letter | None:
+        return await self._read.letter(key)
+
+    async def letter_counts(self) -> dict[str, int]:
+        return await self._read.letter_counts()
 
     async def counts(self) -> dict[str, int]:
         """See `History.counts`. All numbers are exact; about 20 ms for a million runs and as many events."""

@@ -20,6 +20,7 @@ PACKAGES = {
     "mariadbd": "mariadb-server",
     "pg_ctl": "postgresql",
     "postgres": "postgresql",
+    "redis-server": "redis-server",
     "wrk": "wrk",
 }
 # Debian keeps PostgreSQL's servers out of PATH, one folder a version.

@@ -3,6 +3,7 @@
 from reactor.testing.servers.mariadb import MariaDb
 from reactor.testing.servers.postgres import Postgres, postgres_program, postgres_server
 from reactor.testing.servers.process import Missing, Server, free_port
+from reactor.testing.servers.redis import Redis
 from reactor.testing.servers.smtp import Received, SmtpServer, certificate, certificate_files, smtp_server
 from reactor.testing.servers.wire import Wire
 
@@ -11,6 +12,7 @@ __all__ = [
     "Missing",
     "Postgres",
     "Received",
+    "Redis",
     "Server",
     "SmtpServer",
     "Wire",

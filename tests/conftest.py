@@ -16,6 +16,7 @@ if not os.environ.get("EXPLORE"):
 
 # executable → Debian package. `make services` installs them all.
 PACKAGES = {
+    "dovecot": "dovecot-imapd",
     "initdb": "postgresql",
     "mariadbd": "mariadb-server",
     "pg_ctl": "postgresql",

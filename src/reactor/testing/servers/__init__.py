@@ -1,5 +1,6 @@
 """Real servers for tests: private, throw-away, on a free port of the loopback, gone when the test process is gone."""
 
+from reactor.testing.servers.dovecot import Dovecot
 from reactor.testing.servers.mariadb import MariaDb
 from reactor.testing.servers.postgres import Postgres, postgres_program, postgres_server
 from reactor.testing.servers.process import Missing, Server, free_port
@@ -8,6 +9,7 @@ from reactor.testing.servers.smtp import Received, SmtpServer, certificate, cert
 from reactor.testing.servers.wire import Wire
 
 __all__ = [
+    "Dovecot",
     "MariaDb",
     "Missing",
     "Postgres",

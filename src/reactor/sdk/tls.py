@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
-import tempfile
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from reactor.model.errors import PermanentError
 from reactor.sdk.paths import inside_roots
+
+if TYPE_CHECKING:
+    import ssl
 
 _PEM = "-----BEGIN "
 
@@ -39,6 +40,9 @@ def context(tls: Tls, settings: Mapping[str, Any]) -> ssl.SSLContext:
     Raises:
         PermanentError: kind `input`: a file is not there or not open to flows, or holds no certificate.
     """
+    import ssl  # noqa: PLC0415 - paid by those who connect
+    import tempfile  # noqa: PLC0415
+
     try:
         made = ssl.create_default_context(cadata=_text(tls.ca, settings) if tls.ca else None)
         if tls.cert and tls.key:

@@ -19,6 +19,7 @@ PACKAGES = {
     "dovecot": "dovecot-imapd",
     "initdb": "postgresql",
     "mariadbd": "mariadb-server",
+    "mosquitto": "mosquitto",
     "pg_ctl": "postgresql",
     "postgres": "postgresql",
     "redis-server": "redis-server",

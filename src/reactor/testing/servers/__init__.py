@@ -2,6 +2,7 @@
 
 from reactor.testing.servers.dovecot import Dovecot
 from reactor.testing.servers.mariadb import MariaDb
+from reactor.testing.servers.mosquitto import Mosquitto
 from reactor.testing.servers.postgres import Postgres, postgres_program, postgres_server
 from reactor.testing.servers.process import Missing, Server, free_port
 from reactor.testing.servers.redis import Redis
@@ -12,6 +13,7 @@ __all__ = [
     "Dovecot",
     "MariaDb",
     "Missing",
+    "Mosquitto",
     "Postgres",
     "Received",
     "Redis",

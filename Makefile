@@ -53,7 +53,7 @@ run: setup ## Start Reactor with the example flows on http://127.0.0.1:5000
 
 .PHONY: test
 test: setup ## Run all tests (ARGS="-k word" for some); missing servers are skipped by name
-	@$(BIN)/pytest -n 2 tests $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup tests $(ARGS)
 
 .PHONY: crash
 crash: setup ## Run only the tests that kill processes

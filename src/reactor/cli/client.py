@@ -37,6 +37,14 @@ class Client:
         """POST below `/api/v1`."""
         return self.request("POST", "/api/v1" + path, body)
 
+    def put(self, path: str, body: Any) -> Any:
+        """PUT below `/api/v1`."""
+        return self.request("PUT", "/api/v1" + path, body)
+
+    def delete(self, path: str) -> Any:
+        """DELETE below `/api/v1`."""
+        return self.request("DELETE", "/api/v1" + path)
+
     def post_text(self, path: str, text: bytes, **query: Any) -> Any:
         """POST a text as it is below `/api/v1`; parameters that are None are left out."""
         wanted = {name: value for name, value in query.items() if value is not None}

@@ -1,4 +1,4 @@
-"""`reactor flows …` and `reactor triggers …`."""
+"""`reactor flows …`."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ def show(name: str, as_yaml: bool, as_versions: bool, as_json: bool, **where: st
         ])  # fmt: skip
         click.echo()
         if flow["triggers"]:
-            _trigger_table(flow["triggers"])
+            from reactor.cli.triggers import trigger_table
+
+            trigger_table(flow["triggers"])
             click.echo()
         problems(flow["problems"])
     click.echo(flow["yaml"].rstrip("\n"))
@@ -207,45 +209,3 @@ def run(
 
 
 flows.add_command(diff)
-
-
-# --- triggers ---
-
-
-@click.group(epilog="Example: reactor triggers list --state failed")
-def triggers() -> None:
-    """Show which triggers really listen."""
-
-
-@triggers.command("list", epilog="Example: reactor triggers list --state failed")
-@click.option("--flow", metavar="NAME", help="Only of this flow.")
-@click.option("--kind", metavar="KIND", help="Only of this kind, such as schedule.")
-@click.option("--state", metavar="STATE", help="Only in this state: arming, armed, lagging, failed, disabled.")
-@page_options
-@json_option
-@server_options
-def list_triggers(as_json: bool, url: str | None, data: str | None, config: str | None, **filters: Any) -> None:
-    """List all triggers: which ones really listen, and why the others do not."""
-    from reactor.cli import output
-
-    answer = client_of(url, data, config).get("/triggers", **filters)
-    if as_json:
-        output.print_json(answer)
-        return
-    _trigger_table(answer["items"])
-    if answer["next"]:
-        click.echo(f"more: --cursor {answer['next']}", err=True)
-
-
-def _trigger_table(found: list[dict[str, Any]]) -> None:
-    from reactor.cli import output
-
-    def row(trigger: dict[str, Any]) -> list[Any]:
-        why = trigger["reason"] or trigger["last_error"]
-        last = output.age(trigger["last_event_at"]) if trigger["last_event_at"] else None
-        following = output.time(trigger["next_at"]) if trigger["next_at"] else None
-        state = output.status(trigger["state"])
-        return [trigger["key"], trigger["kind"], state, trigger["events"], trigger["errors"], last, following, why]
-
-    columns = ("trigger", "kind", "state", "events", "errors", "last", "next", "why")
-    output.table(columns, [row(trigger) for trigger in found], "no triggers")

@@ -22,7 +22,9 @@ COMMANDS = {
     "runs": ("reactor.cli.runs:runs", "List and show runs; cancel, pause, resume, retry, fork, migrate them."),
     "approvals": ("reactor.cli.approvals:approvals", "List what waits for people; approve and reject it."),
     "flows": ("reactor.cli.flows:flows", "List, show and compare flows; enable, disable, run them."),
-    "triggers": ("reactor.cli.flows:triggers", "Show which triggers really listen."),
+    "triggers": ("reactor.cli.triggers:triggers", "Show which triggers really listen."),
+    "dead-letters": ("reactor.cli.dead_letters:dead_letters", "Messages that made no event: list, show, retry, drop."),
+    "connections": ("reactor.cli.connections:connections", "Save, test and list settings to reach systems."),
     "import": ("reactor.cli.import_:import_", "Take over flows of other engines, with a report."),
     "explain": ("reactor.cli.explain:explain", "Say why: an event started nothing, a run waits."),
     "simulate": ("reactor.cli.simulate:simulate", "Try a changed flow against recorded events."),
@@ -35,7 +37,6 @@ COMMANDS = {
 LATER = {
     "new": "make a flow from a sentence",
     "templates": "ready flows",
-    "connections": "saved connections",
     "build": "make one executable",
     "bench": "measure (in a checkout there is `make bench`)",
     "backup": "copy the data",

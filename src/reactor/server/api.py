@@ -13,11 +13,13 @@ from reactor.engine.engine import Engine
 from reactor.model.errors import ReactorError
 from reactor.server import (
     api_approvals,
+    api_connections,
     api_events,
     api_flows,
     api_runs,
     api_server,
     api_simulate,
+    api_triggers,
     api_versions,
     approval_page,
     page,
@@ -41,6 +43,8 @@ LINES: tuple[Line, ...] = (
     *api_events.LINES,
     *api_simulate.LINES,
     *api_flows.LINES,
+    *api_triggers.LINES,
+    *api_connections.LINES,
     *api_versions.LINES,
     *api_server.LINES,
 )

@@ -6,12 +6,11 @@ from typing import Any
 
 import msgspec
 
-from reactor.engine.trigger_context import TriggerStatus
 from reactor.model.clock import Instant, to_iso
 from reactor.model.errors import NotFoundError
 from reactor.model.flow import Flow
-from reactor.model.states import TriggerState
 from reactor.server import shapes
+from reactor.server.api_triggers import trigger_rows
 from reactor.server.doors import shown as problem_shown
 from reactor.server.ingest import as_dict
 from reactor.server.problems import Problem
@@ -27,14 +26,6 @@ class FlowQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`NAME=VALUE`, or `NAME` with any value."""
 
 
-class TriggerQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which triggers."""
-
-    flow: str | None = None
-    kind: str | None = None
-    state: str | None = None
-
-
 class RunFlow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to start it with."""
 
@@ -44,54 +35,6 @@ class RunFlow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def _time(instant: Instant | None) -> str | None:
     return to_iso(instant) if instant else None
-
-
-def trigger_row(status: TriggerStatus) -> dict[str, Any]:
-    """A trigger as the API shows it."""
-    return {
-        "key": status.key,
-        "flow": status.flow,
-        "kind": status.kind,
-        "state": status.state.value,
-        "reason": status.reason,
-        "since": _time(status.since),
-        "last_event_at": _time(status.last_event_at),
-        "events": status.events,
-        "errors": status.errors,
-        "last_error": status.last_error,
-        "lag": status.lag,
-        "next_at": _time(status.next_at),
-    }
-
-
-def trigger_rows(call: Call) -> list[dict[str, Any]]:
-    """All triggers, those of disabled flows too."""
-    rows = {status.key: trigger_row(status) for status in call.engine.triggers.status()}
-    for name, flow in call.engine.book.current.items():
-        if not call.engine.book.enabled.get(name, True):
-            for spec in flow.triggers:
-                status = TriggerStatus(
-                    key=spec.key, flow=name, kind=spec.kind, state=TriggerState.DISABLED, reason="the flow is disabled"
-                )
-                rows[spec.key] = trigger_row(status)
-    return [rows[key] for key in sorted(rows)]
-
-
-@get("/api/v1/triggers", shapes.Listed[shapes.TriggerShape], query=TriggerQuery)
-async def triggers(call: Call) -> Any:
-    """All triggers: which ones really listen, and why the others do not."""
-    query: TriggerQuery = call.query
-    if query.state is not None and query.state not in {state.value for state in TriggerState}:
-        raise Problem(400, f"state: there are {', '.join(state.value for state in TriggerState)}", parameter="state")
-    rows = [
-        row
-        for row in trigger_rows(call)
-        if query.flow in (None, row["flow"])
-        and query.kind in (None, row["kind"])
-        and query.state in (None, row["state"])
-    ]
-    rows = [row for row in rows if query.cursor is None or row["key"] > query.cursor]
-    return page(rows, query.limit, lambda row: str(row["key"]), lambda row: row)
 
 
 def _row(call: Call, flow: Flow, by_flow: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -230,4 +173,4 @@ async def validate(call: Call) -> Any:
     return {"valid": all(problem["severity"] != "error" for problem in found), "problems": found}
 
 
-LINES = (flows, validate, flow, versions, version, enable, disable, release, run, triggers, problems)
+LINES = (flows, validate, flow, versions, version, enable, disable, release, run, problems)

@@ -1,7 +1,8 @@
 """What the engine does, in numbers: for the API, and for Prometheus.
 
 Format: https://prometheus.io/docs/instrumenting/exposition_formats/
-Every label has a fixed set of values; flows and paths are none, so there are never more series than lines here.
+Labels have a fixed set of values, but for the figures of single triggers, which are told of the first 500 only: so the
+number of series is bounded whatever flows there are.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from reactor.server.stream import Stream
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _LIVE = (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
+_LISTENING = (TriggerState.ARMED, TriggerState.LAGGING)
+MOST_TRIGGERS = 500
 _PATIENCE = 2.0
 Labels = Mapping[str, str]
 
@@ -112,6 +115,25 @@ def _engine(lines: list[str], engine: Engine, found: Mapping[str, int]) -> None:
     _add(lines, "commit_trouble", "gauge", "1 while the store cannot write.", [({}, trouble)])
     by_state = [({"state": state}, number) for state, number in _triggers(engine).items()]
     _add(lines, "triggers", "gauge", "Triggers by state.", by_state)
+    _sources(lines, engine)
+
+
+def _sources(lines: list[str], engine: Engine) -> None:
+    """Figures of single triggers, of so many at most: names of flows are not bounded otherwise."""
+    found = engine.triggers.status()[:MOST_TRIGGERS]
+    labels = [({"trigger": one.key, "kind": one.kind}, one) for one in found]
+    behind = [(label, one.lag) for label, one in labels if one.lag is not None]
+    _add(lines, "trigger_lag", "gauge", "Messages that wait at a trigger's source.", behind)
+    listening = [(label, int(one.state in _LISTENING)) for label, one in labels]
+    _add(lines, "trigger_listening", "gauge", "1 while a trigger listens.", listening)
+    events = [(label, one.events) for label, one in labels]
+    _add(lines, "trigger_events_total", "counter", "Events of a trigger since the start.", events)
+    errors = [(label, one.errors) for label, one in labels]
+    _add(lines, "trigger_errors_total", "counter", "Faults of a trigger since the start.", errors)
+    letters = [(label, one.letters) for label, one in labels if one.letters]
+    _add(lines, "dead_letters", "gauge", "Dead letters that wait for a decision.", letters)
+    last = [(label, one.last_event_at // 1000) for label, one in labels if one.last_event_at is not None]
+    _add(lines, "trigger_last_event_seconds", "gauge", "When a trigger's last event came, since 1970.", last)
 
 
 def _add(lines: list[str], name: str, kind: str, doc: str, samples: Iterable[tuple[Labels, int]]) -> None:

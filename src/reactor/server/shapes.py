@@ -6,11 +6,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from reactor.server.trigger_shapes import Shape, TriggerShape
+
 _T = TypeVar("_T")
-
-
-class Shape(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A JSON map with these members and no others."""
 
 
 class Listed(msgspec.Struct, Generic[_T], kw_only=True, forbid_unknown_fields=True):
@@ -255,23 +253,6 @@ class EventWhole(Shape):
     causes: list[str]
     to: list[str]
     matches: list[Verdict]
-
-
-class TriggerShape(Shape):
-    """One trigger: whether it really listens."""
-
-    key: str
-    flow: str
-    kind: str
-    state: str
-    reason: str
-    since: str | None
-    last_event_at: str | None
-    events: int
-    errors: int
-    last_error: str
-    lag: int | None
-    next_at: str | None
 
 
 class FileProblem(Shape):

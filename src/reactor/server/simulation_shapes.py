@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reactor.server.shapes import DivergenceShape, Shape
+from reactor.server.shapes import DivergenceShape
+from reactor.server.trigger_shapes import Shape
 
 
 class FateShape(Shape):

@@ -108,6 +108,24 @@ def post(
     return make
 
 
+def put(path: str, answer: Any, *, body: Any) -> Callable[[Handler], Line]:
+    """A line that makes a thing what the body says."""
+    return _changing("PUT", path, answer, body)
+
+
+def delete(path: str, answer: Any) -> Callable[[Handler], Line]:
+    """A line that takes a thing away."""
+    return _changing("DELETE", path, answer, None)
+
+
+def _changing(method: str, path: str, answer: Any, body: Any) -> Callable[[Handler], Line]:
+    def make(handler: Handler) -> Line:
+        doc, tag = _doc(handler), _tag(path)
+        return Line(method=method, path=path, handler=handler, doc=doc, tag=tag, answer=answer, body=body)
+
+    return make
+
+
 def _doc(handler: Handler) -> str:
     return " ".join((handler.__doc__ or "").split())
 

@@ -1,0 +1,166 @@
+"""Triggers: whether they listen, their gaps, and the dead letters that they have left."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import msgspec
+
+from reactor.engine.letters import PREFIX, LetterView
+from reactor.engine.trigger_context import TriggerStatus
+from reactor.model import ids
+from reactor.model.clock import Instant, to_iso
+from reactor.model.states import TriggerState
+from reactor.server import shapes, trigger_shapes
+from reactor.server.ingest import as_dict
+from reactor.server.problems import Problem
+from reactor.server.table import Call, Page, cursor_of, delete, get, page, post
+
+
+class TriggerQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which triggers."""
+
+    flow: str | None = None
+    kind: str | None = None
+    state: str | None = None
+
+
+class LetterQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which dead letters."""
+
+    trigger: str | None = None
+    """Key of a trigger: `FLOW/INDEX`."""
+
+
+class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to take in the place of what cannot be read."""
+
+    data: Any = msgspec.UNSET
+
+
+def _time(instant: Instant | None) -> str | None:
+    return to_iso(instant) if instant else None
+
+
+def trigger_row(status: TriggerStatus) -> dict[str, Any]:
+    """A trigger as the API shows it."""
+    return {
+        "key": status.key,
+        "flow": status.flow,
+        "kind": status.kind,
+        "state": status.state.value,
+        "reason": status.reason,
+        "since": _time(status.since),
+        "last_event_at": _time(status.last_event_at),
+        "events": status.events,
+        "errors": status.errors,
+        "last_error": status.last_error,
+        "lag": status.lag,
+        "next_at": _time(status.next_at),
+        "letters": status.letters,
+        "gap": {"at": to_iso(status.gap.at), "reason": status.gap.reason} if status.gap is not None else None,
+        "connections": sorted(status.connections),
+    }
+
+
+def trigger_rows(call: Call) -> list[dict[str, Any]]:
+    """All triggers, those of disabled flows too."""
+    rows = {status.key: trigger_row(status) for status in call.engine.triggers.status()}
+    for name, flow in call.engine.book.current.items():
+        if not call.engine.book.enabled.get(name, True):
+            for spec in flow.triggers:
+                status = TriggerStatus(
+                    key=spec.key, flow=name, kind=spec.kind, state=TriggerState.DISABLED, reason="the flow is disabled"
+                )
+                rows[spec.key] = trigger_row(status)
+    return [rows[key] for key in sorted(rows)]
+
+
+@get("/api/v1/triggers", shapes.Listed[trigger_shapes.TriggerShape], query=TriggerQuery)
+async def triggers(call: Call) -> Any:
+    """All triggers: which ones really listen, and why the others do not."""
+    query: TriggerQuery = call.query
+    if query.state is not None and query.state not in {state.value for state in TriggerState}:
+        raise Problem(400, f"state: there are {', '.join(state.value for state in TriggerState)}", parameter="state")
+    rows = [
+        row
+        for row in trigger_rows(call)
+        if query.flow in (None, row["flow"])
+        and query.kind in (None, row["kind"])
+        and query.state in (None, row["state"])
+    ]
+    rows = [row for row in rows if query.cursor is None or row["key"] > query.cursor]
+    return page(rows, query.limit, lambda row: str(row["key"]), lambda row: row)
+
+
+@post("/api/v1/triggers/{flow}/{index}/confirm-gap", trigger_shapes.TriggerShape)
+async def confirm_gap(call: Call) -> Any:
+    """Somebody has taken note of the gap: it is shown no more."""
+    key = f"{call.params['flow']}/{call.params['index']}"
+    await call.engine.triggers.confirm_gap(key)
+    return next(row for row in trigger_rows(call) if row["key"] == key)
+
+
+# --- dead letters ---
+
+
+@get("/api/v1/dead-letters", shapes.Listed[trigger_shapes.LetterRow], query=LetterQuery)
+async def letters(call: Call) -> Any:
+    """Messages that made no event, the newest first."""
+    query: LetterQuery = call.query
+    found = await call.engine.letters.page(query.trigger, cursor_of(PREFIX, query.cursor), query.limit + 1)
+    return page(found, query.limit, lambda one: ids.to_text(PREFIX, one.key), _row)
+
+
+@get("/api/v1/dead-letters/{id}", trigger_shapes.LetterShape)
+async def letter(call: Call) -> Any:
+    """One message that made no event, with what it holds."""
+    return _whole(await call.engine.letters.show(_key(call)))
+
+
+@post("/api/v1/dead-letters/{id}/retry", shapes.ReceiptShape, body=Retry, optional=True)
+async def retry(call: Call) -> Any:
+    """Read it again with the flow as it is now, or take the given data: then it is an event, and no dead letter."""
+    body: Retry = call.body
+    given = {} if body.data is msgspec.UNSET else {"data": body.data}
+    return as_dict(await call.engine.letters.retry(_key(call), **given))
+
+
+@delete("/api/v1/dead-letters/{id}", trigger_shapes.LetterShape)
+async def drop(call: Call) -> Any:
+    """Forget a message that made no event; the answer is what was forgotten."""
+    found = await call.engine.letters.show(_key(call))
+    await call.engine.letters.drop(found.key)
+    return _whole(found)
+
+
+def _key(call: Call) -> int:
+    key = ids.from_text(PREFIX, call.params["id"])
+    if key is None:
+        raise Problem(404, f"{call.params['id'][:80]!r} is no id of a dead letter ({PREFIX}_…)")
+    return key
+
+
+def _row(one: LetterView) -> dict[str, Any]:
+    return {
+        "id": ids.to_text(PREFIX, one.key),
+        "trigger": one.trigger,
+        "flow": one.flow,
+        "kind": one.kind,
+        "at": to_iso(one.at),
+        "reason": one.reason,
+        "size": one.size,
+        "metadata": one.metadata,
+    }
+
+
+def _whole(one: LetterView) -> dict[str, Any]:
+    payload = one.payload or b""
+    try:
+        return {**_row(one), "text": payload.decode(), "base64": None}
+    except UnicodeDecodeError:
+        return {**_row(one), "text": None, "base64": base64.b64encode(payload).decode()}
+
+
+LINES = (triggers, confirm_gap, letters, letter, retry, drop)

@@ -1,0 +1,41 @@
+"""Which source is put through which fault. `docs/sources/README.md` shows this table; `test_faults.py` runs it."""
+
+from __future__ import annotations
+
+SOURCES: dict[str, str] = {}
+"""Name → where its rig is, `module:Class` in this folder."""
+
+FAULTS: dict[str, str] = {
+    "nothing": "nothing goes wrong",
+    "broker killed": "the server gets `kill -9` while messages come, and is started again",
+    "broker hangs": "the server stands still (SIGSTOP) with its connections open: red within 10 s; then it goes on",
+    "connection cut": "every connection is reset, new ones are refused for a second",
+    "group rebalanced": "a second consumer of the same group comes and goes while messages come",
+    "killed: received": "`kill -9` of Reactor when it has messages in hand and nothing is written",
+    "killed: routed": "`kill -9` of Reactor when their runs are made and nothing is written",
+    "killed: writing": "`kill -9` of Reactor within the transaction",
+    "killed: written": "`kill -9` of Reactor after the transaction, before anybody is told",
+    "killed: committed": "`kill -9` of Reactor after the commit, before the source is acknowledged",
+    "killed: acknowledged": "`kill -9` of Reactor right after an acknowledgement",
+    "duplicates": "messages that have been taken are delivered a second time",
+    "out of order": "messages come in another order than their numbers",
+    "slow database": "Reactor's own store cannot be written for three seconds",
+    "poison": "a message that cannot be read is between the others",
+}
+
+FAILPOINTS: dict[str, str] = {
+    "killed: received": "source.received:{count}",
+    "killed: routed": "intake.routed:{count}",
+    "killed: writing": "commit.written:{count}",
+    "killed: written": "commit.after:{count}",
+    "killed: committed": "source.committed:{count}",
+    "killed: acknowledged": "source.acknowledged:{count}",
+}
+
+EXCEPT: dict[tuple[str, str], str] = {}
+"""(source, fault) → why there is no such thing."""
+
+
+def cases() -> list[tuple[str, str]]:
+    """All that are run."""
+    return [(source, fault) for source in SOURCES for fault in FAULTS if (source, fault) not in EXCEPT]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -69,6 +71,28 @@ def loaded(tls: Tls, settings: Mapping[str, Any]) -> Tls:
     except (OSError, ValueError) as error:
         raise PermanentError("input", f"tls: {error}; `ca`, `cert` and `key` are PEM texts or files") from error
     return msgspec.structs.replace(tls, **texts)
+
+
+@contextlib.contextmanager
+def files(tls: Tls | None) -> Iterator[dict[str, str]]:
+    """TLS, `loaded`, as libpq takes it: `sslmode`, and files that it reads while it connects, within the block."""
+    if tls is None:
+        yield {}
+        return
+    import ssl  # noqa: PLC0415 - as above
+    import tempfile  # noqa: PLC0415
+
+    found = {"sslmode": "verify-full" if tls.verify else "require"}
+    if tls.verify:
+        found["sslrootcert"] = ssl.get_default_verify_paths().cafile or "system"
+    with tempfile.TemporaryDirectory(prefix="reactor-tls-") as folder:
+        for name, option in (("ca", "sslrootcert"), ("cert", "sslcert"), ("key", "sslkey")):
+            if text := getattr(tls, name):
+                path = Path(folder, name)
+                path.touch(0o600)
+                path.write_text(text)
+                found[option] = str(path)
+        yield found
 
 
 def _text(given: str, settings: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import shutil
@@ -61,6 +62,25 @@ class Postgres(Server):
         settings = _POSTGRES_SETTINGS | {"port": str(self.port)} | self.options
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [self.find(), "-D", str(self.folder / "data"), *arguments]
+
+    def hang(self) -> None:
+        super().hang()
+        for pid in self._children():
+            os.kill(pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        for pid in self._children():
+            os.kill(pid, signal.SIGCONT)
+        super().wake()
+
+    def _children(self) -> list[int]:
+        """One process a connection, and the server's own helpers: signals to the first reach none of them."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if int(path.read_text().rpartition(")")[2].split()[1]) == self.pid:
+                    found.append(int(path.parent.name))
+        return found
 
     def ready(self) -> bool:
         """As `pg_isready`: the first bytes of a connection, not merely an open port."""

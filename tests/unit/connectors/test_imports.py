@@ -5,8 +5,21 @@ import sys
 
 import pytest
 
-NAMES = ["event", "log", "shell", "email", "data", "database"]
-HEAVY = {"sqlalchemy", "aiosmtplib", "email", "defusedxml", "regex", "jq", "csv", "orjson", "psycopg", "ssl", "asyncio"}
+NAMES = ["event", "log", "shell", "email", "data", "database", "kafka"]
+HEAVY = {
+    "sqlalchemy",
+    "aiosmtplib",
+    "email",
+    "defusedxml",
+    "regex",
+    "jq",
+    "csv",
+    "orjson",
+    "psycopg",
+    "ssl",
+    "asyncio",
+    "aiokafka",
+}
 SCRIPT = """
 import sys, reactor.sdk
 before = set(sys.modules)

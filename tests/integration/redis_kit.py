@@ -11,6 +11,12 @@ from reactor.connectors.redis.trigger import RedisTrigger
 from reactor.testing.servers import Redis, Wire
 from reactor.testing.triggers import TriggerBench
 
+_ADD = """
+local ids = {}
+for _, n in ipairs(ARGV) do ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', 'n', n) end
+return ids
+"""
+
 
 def make(
     server: Redis | Wire, saved: Any = None, login: Any = None, key: str = "flow/0", **config: Any
@@ -56,7 +62,8 @@ def again(bench: TriggerBench, **config: Any) -> Any:
 
 def add(server: Redis, stream: str, *values: Any) -> list[str]:
     """Entries with the field `n`; their ids."""
-    return [server.do("XADD", stream, "*", "n", value).decode() for value in values]
+    ids: list[bytes] = server.do("EVAL", _ADD, 1, stream, *values)
+    return [id_.decode() for id_ in ids]
 
 
 def pending(server: Redis, stream: str, group: str = "reactor-flow") -> int:

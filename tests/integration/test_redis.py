@@ -12,7 +12,7 @@ from reactor.connectors.redis import channels, connection, connector, lists, str
 from reactor.connectors.redis.connection import REDIS
 from reactor.model.errors import StepError
 from reactor.sdk import ConnectionContext, TriggerLost
-from reactor.testing.servers import Redis, Wire
+from reactor.testing.servers import Redis, Wire, certificate_files, free_port
 from tests.integration.redis_kit import add, again, armed, count, data, lost, make, pending
 
 READER = "on >pw ~s* &* +@stream +@transaction +@connection"
@@ -41,7 +41,7 @@ def name():
 def quick(monkeypatch):
     """A server that hangs is noticed sooner than a person would need."""
     for place in ("connection.WITHIN", "channels.WITHIN", "channels._PING", "streams.BLOCK", "lists.BLOCK"):
-        monkeypatch.setattr(f"reactor.connectors.redis.{place}", 0.4)
+        monkeypatch.setattr(f"reactor.connectors.redis.{place}", 0.6)
 
 
 async def ready(bench):
@@ -73,8 +73,7 @@ async def test_a_flood_on_a_channel_comes_in_order_and_a_busy_door_stops_the_rea
     async with bench:
         await armed(bench)
         bench.busy = 3
-        for n in range(1500):
-            server.do("PUBLISH", name, n)
+        server.do("EVAL", "for n = 0, 1499 do redis.call('PUBLISH', KEYS[1], n) end", 1, name)
         await count(bench, 1500)
     assert [draft.data for draft in bench.drafts] == list(range(1500))
     assert max(many for _, many in bench.emitted) <= 500
@@ -327,3 +326,17 @@ async def test_a_unix_socket(tmp_path, name):
             await armed(bench)
             server.do("PUBLISH", name, 1)
             await count(bench, 1)
+
+
+async def test_tls(tmp_path, name):
+    certificate, key = certificate_files()
+    (tmp_path / "cert.pem").write_text(certificate)
+    (tmp_path / "key.pem").write_text(key)
+    port = free_port()
+    files = {"tls-cert-file": str(tmp_path / "cert.pem"), "tls-key-file": str(tmp_path / "key.pem")}
+    with Redis({"tls-port": str(port), "tls-auth-clients": "no", "tls-ca-cert-file": files["tls-cert-file"], **files}):
+        url = f"rediss://127.0.0.1:{port}"
+        with pytest.raises(StepError, match=r"cannot be reached \(.*certificate verify failed"):
+            await told_by_test({"url": url})
+        for login in ({"url": url, "tls": {"ca": certificate}}, {"url": url.replace("ss:", "s:"), "tls": {"verify": False}}):
+            assert (await told_by_test(login)).startswith("Redis 7.")

@@ -179,7 +179,7 @@ async def test_what_was_given_and_not_committed_comes_again_first(server, name):
 
 
 async def test_while_the_door_is_busy_nothing_more_is_taken_and_nothing_is_taken_over(server, name, monkeypatch):
-    monkeypatch.setattr("reactor.connectors.redis.streams._BEAT", 0.2)
+    monkeypatch.setattr("reactor.connectors.redis.handing.BEAT", 0.2)
     bench = make(server, stream=name, group="g", batch=10)
     other = make(server, stream=name, group="g", claim_after="1s", key="other/0", batch=10)
     async with bench, other:

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
 
 WITHIN = 5.0
-"""Seconds that a server has to answer, beside the time that a command itself waits."""
-_LOGIN = 8.0
-"""Seconds for all that comes before the first command."""
+"""Seconds that a server has to answer (and to let us in), beside the time that a command itself waits."""
 _SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -227,7 +225,7 @@ async def link(opened: Opening) -> AsyncIterator[Link]:
     connection, place = connection_of(opened), opened.place
     try:
         with told(place):
-            async with asyncio.timeout(_LOGIN):
+            async with asyncio.timeout(WITHIN):
                 await connection.connect()  # type: ignore[no-untyped-call]
         yield Link(connection, place)
     finally:

@@ -7,19 +7,18 @@ crash leaves in our lists is either done (deleted then) or the next batch (taken
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 
 from reactor.connectors.redis.config import RedisConfig
 from reactor.connectors.redis.connection import Link, Opening, link
 from reactor.connectors.redis.entries import of_message
+from reactor.connectors.redis.handing import BEAT, hand_over
 from reactor.model import failpoints
 from reactor.sdk import TriggerContext
 from reactor.sdk.delivery import deliver
 
 BLOCK = 2.0
 """Seconds that Redis lets us wait for an element; a server that hangs is noticed `connection.WITHIN` later."""
-_BEAT = 2.0
 _BYTES = 4_000_000
 _FIRST_COUNT = 32
 
@@ -93,7 +92,7 @@ class Elements:
 
     def _say(self, waiting: int) -> None:
         now = asyncio.get_running_loop().time()
-        if now - self._told_at >= _BEAT or not waiting:
+        if now - self._told_at >= BEAT or not waiting:
             self._told_at = now
             self._ctx.lag(waiting)
 
@@ -101,16 +100,7 @@ class Elements:
         """Hand elements to the door, and delete them after that."""
         items = [of_message(self._config, element, {"list": self._list}) for element in elements]
         self._done += 1
-        handing = asyncio.ensure_future(deliver(self._ctx, items, save={"queue": self._saved()}))
-        try:
-            while not (await asyncio.wait({handing}, timeout=_BEAT))[0]:
-                await self._link.call("PING")
-        finally:
-            if not handing.done():
-                handing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await handing
-        handing.result()
+        await hand_over(self._ctx, items, {"queue": self._saved()}, meanwhile=lambda: self._link.call("PING"))
         await self._link.call("DEL", self._batch(self._done))
         failpoints.reach("source.acknowledged")
         size = sum(map(len, elements))

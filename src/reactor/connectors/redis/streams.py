@@ -9,7 +9,6 @@ under a name of their own, and their id says whether they were taken before.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -20,14 +19,13 @@ from reactor.connectors.redis.config import RedisConfig
 from reactor.connectors.redis.connection import Link, Opening, link
 from reactor.connectors.redis.entries import of_entry
 from reactor.connectors.redis.groups import Look, Position, look, order, position, text
+from reactor.connectors.redis.handing import BEAT, hand_over
 from reactor.model import failpoints
 from reactor.sdk import JSON, StepError, TriggerContext, TriggerLost
 from reactor.sdk.delivery import deliver
 
 BLOCK = 2.0
 """Seconds that Redis lets us wait for entries; a server that hangs is noticed `connection.WITHIN` later."""
-_BEAT = 2.0
-"""Seconds after which entries in hand are held anew, so that nobody takes them over; and that the lag is told."""
 _BYTES = 4_000_000
 _FIRST_COUNT = 32
 Entry = tuple[bytes, list[bytes]]
@@ -236,7 +234,7 @@ class Stream:
             here.told = 0  # Redis has counted anew and knows of what is missing
         here.index = None if after.read is None else after.read + here.told
         now = asyncio.get_running_loop().time()
-        if now - self._told_at >= _BEAT or not count:
+        if now - self._told_at >= BEAT or not count:
             self._told_at = now
             self._say(after)
 
@@ -262,16 +260,7 @@ class Stream:
             here = self._position
             here.first, here.to = ids[0].decode(), ids[-1].decode()
             save = {"position": _plain(here)}
-        handing = asyncio.ensure_future(deliver(self._ctx, items, save=save))
-        try:
-            while not (await asyncio.wait({handing}, timeout=_BEAT))[0]:
-                await self._hold(ids, claimed=claimed)
-        finally:
-            if not handing.done():
-                handing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await handing
-        handing.result()
+        await hand_over(self._ctx, items, save, meanwhile=lambda: self._hold(ids, claimed=claimed))
         await self._acknowledge(ids)
 
     async def _acknowledge(self, ids: Sequence[bytes]) -> None:

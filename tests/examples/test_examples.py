@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from reactor.testing.servers import smtp_server
-from tests.examples.shop import service
+from reactor.testing.servers import Redis, smtp_server
+from tests.examples.shop import ABROAD, QUEUE, service
 
 CSV = "country,amount\nDE,10.50\nFR,7\nDE,2\n"
 NASTY = "Ann'; touch pwned; echo '\"$(touch pwned)`touch pwned`"
@@ -25,10 +25,18 @@ def flow_files(folder):
     return [path for path in (folder / "examples").rglob("*.yaml") if not path.name.endswith(".test.yaml")]
 
 
+def _settled(triggers):
+    return triggers if all(trigger["state"] != "arming" for trigger in triggers) else None
+
+
 def test_a_fresh_machine_is_green(shop):
     assert "no problems" in shop.cli("validate", "examples")
     shop.start()
-    states = {trigger["flow"]: trigger["state"] for trigger in shop.get("/triggers")}
+    triggers = shop.until(lambda: _settled(shop.get("/triggers")), "every trigger is armed, or says why it is not")
+    abroad = {trigger["flow"]: trigger for trigger in triggers if trigger["kind"] in ABROAD}
+    assert {trigger["state"] for trigger in abroad.values()} == {"failed"}
+    assert "Redis at 127.0.0.1:1/0 cannot be reached" in abroad["work"]["reason"]
+    states = {trigger["flow"]: trigger["state"] for trigger in triggers if trigger["flow"] not in abroad}
     assert states.pop("deployment") == "disabled"
     assert set(states.values()) == {"armed"}
     assert shop.get("/problems") == []
@@ -297,3 +305,33 @@ def test_a_flow_of_the_older_engine_runs_as_it_is(shop):
     other = shop.run(shop.http.post("/webhook/contact", json={**form, "topic": "other"}).json())
     assert {step["name"]: step["status"] for step in other["steps"]}["sales"] == "skipped"
     assert [*shop.folder.rglob("pwned")] == []
+
+
+def test_jobs_are_worked_off_once_over_a_crash_and_a_redis_that_goes_away(shop):
+    with Redis(durable=True) as redis, service(503, 200) as other:
+        for name in QUEUE:
+            shop.edit(name, "redis://127.0.0.1:1", redis.url())
+        shop.edit("work-queue/work.yaml", "delay: 200ms", "delay: 10ms")
+        shop.edit("work-queue/dead-jobs.yaml", "for: 1m", "for: 1s")
+        shop.start()
+        jobs = [{"id": str(n), "url": f"{other.url}/{n}"} for n in range(20)]
+        lost = {"id": "lost", "url": f"{shop.url}/nowhere"}
+        added = shop.http.post("/jobs", json={"jobs": [*jobs[:10], lost]})
+        assert (added.status_code, len(added.json()["added"])) == (200, 11)
+        shop.stop(signal.SIGKILL)
+        redis.kill()
+        redis.start()
+        shop.start()
+        assert len(shop.http.post("/jobs", json={"jobs": jobs[10:]}).json()["added"]) == 10
+        runs = shop.runs("work", 21)
+        assert sorted(run["status"] for run in runs) == ["completed"] * 20 + ["failed"]
+        assert sorted(run["output"]["id"] for run in runs if run["status"] == "completed") == sorted(
+            map(str, range(20))
+        )
+        assert (shop.files / "jobs/7.txt").read_text() == "200\n"
+        (dead,) = redis.do("XRANGE", "jobs.dead", "-", "+")
+        letter = json.loads(dead[1][1])
+        assert (letter["job"], letter["kind"]) == (lost, "http.404")
+        assert shop.text("outbox/dead-jobs.txt") == f"lost: http.404 ({letter['run']})\n"
+        assert redis.do("XPENDING", "jobs", "workers")[0] == 0
+        shop.stop()

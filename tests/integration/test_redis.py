@@ -338,5 +338,8 @@ async def test_tls(tmp_path, name):
         url = f"rediss://127.0.0.1:{port}"
         with pytest.raises(StepError, match=r"cannot be reached \(.*certificate verify failed"):
             await told_by_test({"url": url})
-        for login in ({"url": url, "tls": {"ca": certificate}}, {"url": url.replace("ss:", "s:"), "tls": {"verify": False}}):
+        for login in (
+            {"url": url, "tls": {"ca": certificate}},
+            {"url": url.replace("ss:", "s:"), "tls": {"verify": False}},
+        ):
             assert (await told_by_test(login)).startswith("Redis 7.")

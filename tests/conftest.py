@@ -16,10 +16,12 @@ if not os.environ.get("EXPLORE"):
 
 # executable → Debian package. `make services` installs them all.
 PACKAGES = {
+    "dovecot": "dovecot-imapd",
     "initdb": "postgresql",
     "java": "default-jre-headless",
     "mariadbd": "mariadb-server",
     "mvn": "maven",
+    "mosquitto": "mosquitto",
     "pg_ctl": "postgresql",
     "postgres": "postgresql",
     "redis-server": "redis-server",

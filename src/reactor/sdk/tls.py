@@ -42,7 +42,7 @@ def context(tls: Tls, settings: Mapping[str, Any]) -> ssl.SSLContext:
     Raises:
         PermanentError: kind `input`: a file is not there or not open to flows, or holds no certificate.
     """
-    import ssl  # noqa: PLC0415 - connectors name `Tls` at import, which has to be cheap
+    import ssl  # noqa: PLC0415 - paid by those who connect
     import tempfile  # noqa: PLC0415
 
     try:

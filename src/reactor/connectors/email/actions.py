@@ -73,7 +73,8 @@ class SendParams(msgspec.Struct, forbid_unknown_fields=True):
     attachments: list[Attachment] = []
     headers: dict[str, Scalar] = {}
     connection: str | None = None
-    """Name of a connection `{type: smtp, url: smtp(s)://user:password@host:port}`."""
+    """Name of a connection of type `smtp`; without it, and without `smtp`, the one that is called so or the only
+    one."""
     smtp: Smtp | None = None
     """The server written out, in place of `connection`."""
     timeout: str | int | float = "30s"
@@ -83,7 +84,7 @@ class SendParams(msgspec.Struct, forbid_unknown_fields=True):
         """Check what types cannot say."""
         if not (self.to or self.cc or self.bcc):
             raise ValueError("nobody to send to: give `to`, `cc` or `bcc`")
-        if (self.connection is None) == (self.smtp is None):
+        if self.connection is not None and self.smtp is not None:
             raise ValueError("give either `connection` (its name) or `smtp: {host: …}`")
         for name in self.headers:
             if not _HEADER.fullmatch(name):

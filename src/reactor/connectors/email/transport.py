@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any, cast, get_args
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -13,8 +13,12 @@ import aiosmtplib
 import msgspec
 
 from reactor.connectors.email.actions import SendParams, Smtp, Tls
+from reactor.connectors.email.connections import SMTP, SmtpSettings
 from reactor.connectors.email.message import Letter
 from reactor.sdk import ActionContext, PermanentError, StepError, TransientError
+
+_GREETING = 8.0
+"""Seconds for each exchange of a test."""
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -32,33 +36,53 @@ def server_of(ctx: ActionContext, params: SendParams) -> Server:
     """
     if params.smtp is not None:
         return Server(params.smtp)
-    name = params.connection or ""
-    saved = ctx.connections.get(name)
-    if saved is None:
-        known = ", ".join(sorted(ctx.connections)) or "none"
-        raise PermanentError("input", f"there is no connection {name!r} (known: {known})")
-    if saved.get("type") != "smtp":
-        raise PermanentError("input", f"connection {name!r} is of type {saved.get('type')!r}, not smtp")
-    return Server(_from_url(name, saved), saved.get("from"))
+    found = ctx.connection(params.connection, SMTP)
+    return from_settings(found.name, found.settings)
 
 
-def _from_url(name: str, saved: Mapping[str, Any]) -> Smtp:
-    """`smtp://` encrypts when the server can (`?tls=starttls` insists, `?tls=none` never), `smtps://` at once."""
+def from_settings(name: str, settings: SmtpSettings) -> Server:
+    """The server of a connection.
+
+    Raises:
+        PermanentError: kind `input`: its url is none. The message holds no password.
+    """
     try:
-        url = urlsplit(str(saved.get("url", "")))
+        url = urlsplit(settings.url)
         tls = "implicit" if url.scheme == "smtps" else parse_qs(url.query).get("tls", ["auto"])[0]
         if url.scheme not in {"smtp", "smtps"} or tls not in get_args(Tls):
             raise ValueError("the url should be smtp://user:password@host:port or smtps://…")
-        return Smtp(
+        smtp = Smtp(
             host=url.hostname or "",
             port=url.port,
-            user=None if url.username is None else unquote(url.username),
-            password=None if url.password is None else unquote(url.password),
+            user=settings.user if settings.user is not None else _decoded(url.username),
+            password=settings.password if settings.password is not None else _decoded(url.password),
             tls=cast("Tls", tls),
-            ca=saved.get("ca"),
+            ca=settings.ca,
         )
     except ValueError as error:  # of ours and of urlsplit; neither shows the password
         raise PermanentError("input", f"connection {name!r}: {error}") from error
+    return Server(smtp, settings.from_)
+
+
+def _decoded(part: str | None) -> str | None:
+    return None if part is None else unquote(part)
+
+
+async def greet(server: Server) -> str:
+    """Connect and log in, and say what is there; nothing is sent.
+
+    Raises:
+        StepError: as `deliver`.
+    """
+    try:
+        client = await asyncio.to_thread(_client, server.smtp, _GREETING)
+        async with _connected(client, server.smtp):
+            answer = await client.noop()
+            encrypted = client.get_transport_info("sslcontext") is not None
+    except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+        raise _failure(error, server.smtp) from error
+    who = f", logged in as {server.smtp.user}" if server.smtp.user is not None else ""
+    return f"SMTP, {'encrypted' if encrypted else 'not encrypted'}{who} ({answer.code})"
 
 
 async def deliver(server: Server, letter: Letter, timeout: float) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ def test_it_writes_and_is_tried_again_by_default():
     ("params", "says"),
     [
         ({}, "nobody to send to"),
-        ({"to": "a@b.c"}, "either `connection`"),
+        ({"to": "a@b.c"}, "no connection of type smtp"),
         ({"to": "a@b.c", "connection": "x", **SMTP}, "either `connection`"),
         ({"to": "a@b.c", **SMTP, "headers": {"To": "x"}}, "set by Reactor"),
         ({"to": "a@b.c", **SMTP, "headers": {"content-TYPE": "x"}}, "set by Reactor"),

@@ -1,0 +1,28 @@
+"""The way to the driver, which is loaded by those who use it, and may not be installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reactor.connectors.mqtt.connection import Reach
+from reactor.sdk import PermanentError
+
+if TYPE_CHECKING:
+    from reactor.connectors.mqtt.link import Link
+
+
+def link_of(reach: Reach, **session: Any) -> Link:
+    """A client, not yet connected; `session` as `Link` takes it.
+
+    Raises:
+        PermanentError: kind `input`: the driver is not installed.
+    """
+    try:
+        from reactor.connectors.mqtt.link import Link  # noqa: PLC0415 - 40 ms
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "paho":
+            raise
+        raise PermanentError(
+            "input", "the driver of MQTT is not installed: pip install reactor-engine[mqtt]"
+        ) from error
+    return Link(reach, **session)

@@ -16,6 +16,7 @@ if not os.environ.get("EXPLORE"):
 
 # executable → Debian package. `make services` installs them all.
 PACKAGES = {
+    "nats-server": "nats-server",
     "dovecot": "dovecot-imapd",
     "initdb": "postgresql",
     "java": "default-jre-headless",

@@ -4,6 +4,7 @@ from reactor.testing.servers.dovecot import Dovecot
 from reactor.testing.servers.kafka import Kafka
 from reactor.testing.servers.mariadb import MariaDb
 from reactor.testing.servers.mosquitto import Mosquitto
+from reactor.testing.servers.nats import Nats
 from reactor.testing.servers.postgres import Postgres, postgres_program, postgres_server
 from reactor.testing.servers.process import Missing, Server, free_port
 from reactor.testing.servers.redis import Redis
@@ -16,6 +17,7 @@ __all__ = [
     "MariaDb",
     "Missing",
     "Mosquitto",
+    "Nats",
     "Postgres",
     "Received",
     "Redis",

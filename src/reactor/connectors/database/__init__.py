@@ -2,6 +2,7 @@
 
 from reactor.connectors.database.actions import ACTIONS
 from reactor.connectors.database.connections import CONNECTIONS
+from reactor.connectors.database.trigger import DatabaseTrigger
 from reactor.sdk import Connector
 
 
@@ -16,8 +17,10 @@ def _close() -> None:
 
 connector = Connector(
     name="database",
-    doc="Queries and changes in PostgreSQL, SQLite and MySQL or MariaDB.",
+    doc="Queries, changes and new rows in PostgreSQL, SQLite and MySQL or MariaDB.",
     actions=ACTIONS,
+    triggers=(DatabaseTrigger(),),
+    types={"database.row": "A table or query has a new row."},
     connections=CONNECTIONS,
     close=_close,
 )

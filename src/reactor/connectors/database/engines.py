@@ -19,6 +19,7 @@ from sqlalchemy.engine import Dialect, Engine, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from reactor.connectors.database.actions import DatabaseParams
+from reactor.connectors.database.lenient import teach
 from reactor.connectors.database.places import Place, place, present
 from reactor.sdk import ActionContext, PermanentError
 from reactor.sdk.tls import Tls, context
@@ -112,7 +113,9 @@ def _connect(
     """A connection of the driver, with what a url cannot say."""
     if place.kind == "postgresql":
         with _files(place.tls) as found:
-            return dialect.connect(*arguments, **options, **found)
+            connection = dialect.connect(*arguments, **options, **found)
+        teach(connection)
+        return connection
     if place.tls is not None:
         options["ssl"] = context(place.tls, {})
     if isinstance(options.get("password"), str):

@@ -82,6 +82,9 @@ def _kind(error: exc.DBAPIError) -> tuple[str, bool]:
     orig: Any = error.orig
     if _UNTRUSTED in str(orig):
         return "connection", False
+    number = orig.args[0] if orig.args else None
+    if isinstance(number, int) and number in _MYSQL:
+        return _MYSQL[number]
     state = getattr(orig, "sqlstate", None)
     if state:
         prefixes = (state[:length] for length in range(len(state), 1, -1))
@@ -89,9 +92,7 @@ def _kind(error: exc.DBAPIError) -> tuple[str, bool]:
     code = getattr(orig, "sqlite_errorcode", None)
     if code is not None:
         return _SQLITE.get(code & 0xFF, ("error", False))
-    if orig.args and isinstance(orig.args[0], int):
-        return _MYSQL.get(orig.args[0], ("error", False))
-    return _by_class(error)
+    return ("error", False) if isinstance(number, int) else _by_class(error)
 
 
 def _by_class(error: exc.DBAPIError) -> tuple[str, bool]:

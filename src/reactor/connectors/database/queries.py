@@ -54,7 +54,7 @@ def fetch(result: sa.CursorResult[Any], limit: int | None) -> dict[str, Any]:
     Raises:
         PermanentError: kind `database.limit`: more than the bounds and nobody said to cut.
     """
-    columns = _unique(list(result.keys()))
+    columns = unique(list(result.keys()))
     rows: list[dict[str, Any]] = []
     room, most = values.BYTES, ROWS if limit is None else limit
     while batch := result.fetchmany(_BATCH):
@@ -71,7 +71,7 @@ def fetch(result: sa.CursorResult[Any], limit: int | None) -> dict[str, Any]:
     return {"rows": rows, "columns": columns, "row_count": len(rows)}
 
 
-def _unique(names: list[str]) -> list[str]:
+def unique(names: list[str]) -> list[str]:
     """Column names, the second `id` of a join as `id_2`."""
     seen: dict[str, None] = {}
     for name in names:

@@ -20,8 +20,20 @@ _PLAIN = (str, bool, type(None))
 _LONGEST_INTEGER = 2**63
 
 
+class Unreadable(bytes):
+    """What a database calls text and is none."""
+
+
+class OutOfRange(str):
+    """A time that Python has no value for, as the database writes it."""
+
+    __slots__ = ()
+
+
 def plain(value: Any) -> Any:
     """Any value that a driver gives, as JSON."""
+    if isinstance(value, OutOfRange):
+        return str(value)
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, int):

@@ -43,7 +43,7 @@ $(LOCKED): $(LOCKS)
 	@$(UV) pip sync --require-hashes --compile-bytecode requirements/runtime.txt requirements/dev.txt
 	@touch $@
 
-$(STAMP): pyproject.toml $(LOCKED)
+$(STAMP): pyproject.toml hatch_build.py proto/reactor/plugin/v1/plugin.proto $(LOCKED)
 	@$(UV) pip install --no-deps --no-build-isolation --editable .
 	@touch $@
 

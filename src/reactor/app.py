@@ -233,7 +233,7 @@ def build(settings: Settings, *, server: bool = True, program: Additions | None 
     """
     failpoints.arm(settings.failpoint)
     make_data_folder(settings.data)
-    catalog, broken = catalog_of(program)
+    catalog, broken = catalog_of(program, settings)
     flows = None if program is None else {flow.name: flow for flow in program.flows(catalog)}
     clock = SystemClock()
     vault = Vault(settings.data, clock, settings.secret_key)
@@ -273,13 +273,14 @@ def build(settings: Settings, *, server: bool = True, program: Additions | None 
     return App(settings, engine, compiler, vault, broken)
 
 
-def catalog_of(program: Additions | None) -> tuple[Catalog, list[str]]:
-    """All connectors, those of the program too, and a sentence for each that could not be taken in.
+def catalog_of(program: Additions | None, settings: Settings | None = None) -> tuple[Catalog, list[str]]:
+    """All connectors, those of the program and of the plugins that are set too, and a sentence for each that could not
+    be taken in.
 
     Raises:
         InvalidError: an action of the program has the name of another.
     """
-    catalog, broken = discovery.discover()
+    catalog, broken = discovery.discover() if settings is None else discovery.discover(settings.plugins, settings.data)
     for connector in program.connectors if program is not None else ():
         try:
             catalog.add(connector)

@@ -35,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str = "embedded"
     workflows: Path | None = None
     app: str | None = None
+    plugins: tuple[Path, ...] = ()
     durability: str = "full"
     log_format: str = "text"
     log_level: str = "info"
@@ -310,7 +311,7 @@ def _url(value: Any, base: Path) -> str:
 
 
 _NOT_YET = "not in this version"
-_MAY_BE_EMPTY = ("http_allow", "file_roots", "env_allow", "shell_env", "hosts")
+_MAY_BE_EMPTY = ("http_allow", "file_roots", "env_allow", "shell_env", "hosts", "plugins")
 FIELDS: dict[str, Field] = {
     "host": Field("address to listen on", _host),
     "port": Field("port to listen on; 0 takes any free one", _number(0, 65_535)),
@@ -319,6 +320,7 @@ FIELDS: dict[str, Field] = {
     "runtime": Field("what runs flows", _choice("embedded", later={"temporal": _NOT_YET})),
     "workflows": Field("folder of the flows", _path),
     "app": Field("flows and actions in Python: MODULE:NAME of a reactor.Reactor", _object),
+    "plugins": Field("folders of plugins that run as processes of their own, or of such folders", _paths),
     "durability": Field("full: safe from a power cut; process: from a crash of Reactor", _choice("full", "process")),
     "log_format": Field("text or json", _choice("text", "json")),
     "log_level": Field("debug, info, warning or error", _level),

@@ -123,9 +123,9 @@ def _secrets(settings: Settings) -> list[Finding]:
 
 
 def _plugins(settings: Settings) -> list[Finding]:
-    from reactor.plugins import discovery
+    from reactor.app import catalog_of
 
-    catalog, broken = discovery.discover()
+    catalog, broken = catalog_of(None, settings)
     findings: list[Finding] = [("plugin", "error", text) for text in broken]
     counts = f"{len(catalog.actions)} actions and {len(catalog.triggers)} triggers"
     findings.append(("connectors", "ok", f"{', '.join(sorted(catalog.connectors))}: {counts}"))

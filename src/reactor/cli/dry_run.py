@@ -53,7 +53,7 @@ def dry_run_of(
     from reactor.cli import logs
 
     logs.set_up(settings.log_format, settings.log_level if "log_level" in settings.origins else "warning")
-    catalog, _ = catalog_of(program)
+    catalog, _ = catalog_of(program, settings)
     flow, beside = _from_file(Path(name), catalog) if client is None else (_from_server(name, client, catalog), {})
     answers = _answers(flow, mock)
     plan = in_loop_plan(_Here(settings, catalog, flow), flow, beside, given, reads=reads, answers=answers)

@@ -26,16 +26,18 @@ def import_(
     What has no counterpart is kept as a step that fails when a run comes to it, with the original above it. The report
     says what became of each part. Exit 1 when nothing could be read.
     """
+    from reactor.cli.options import settings_of
     from reactor.cli.output import print_json, to_json
     from reactor.language.importing import take_over
     from reactor.model.errors import InvalidError
-    from reactor.plugins import discovery
+    from reactor.plugins.discovery import discover
 
     for path in (output, report):
         if path is not None and path.exists() and not force:
             raise click.UsageError(f"{path} is there already; give another name, or --force")
     data = _read(file)
-    catalog, broken = discovery.discover()
+    settings = settings_of()
+    catalog, broken = discover(settings.plugins, settings.data)
     for text in broken:
         click.echo(text, err=True)
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reactor.cli.options import client_of, json_option, server_options
+from reactor.cli.options import client_of, json_option, server_options, settings_of
 
 if TYPE_CHECKING:
     from reactor.testing.flow_tests import Report
@@ -51,9 +51,13 @@ def test(
         return _record(record, write, url, where)
     if write is not None:
         raise click.UsageError("--write goes with --record")
+    from reactor.app import catalog_of
     from reactor.testing import run_flow_tests
 
-    report = run_flow_tests(*paths)
+    catalog, broken = catalog_of(None, settings_of({"data": where["data"]}, where["config"]))
+    for text in broken:
+        click.echo(text, err=True)
+    report = run_flow_tests(*paths, catalog=catalog)
     if junit is not None:
         _write_junit(report, junit)
     _tell(report, as_json=as_json, coverage=coverage or fail_under is not None)
@@ -97,12 +101,12 @@ def _write_junit(report: Report, file: str) -> None:
 
 
 def _record(run_id: str, write: str | None, url: str | None, where: dict[str, str | None]) -> int:
+    from reactor.app import catalog_of
     from reactor.cli.client import part
-    from reactor.plugins import discovery
     from reactor.sdk import Effect
     from reactor.testing import recording
 
-    actions = discovery.discover()[0].actions
+    actions = catalog_of(None, settings_of({"data": where["data"]}, where["config"]))[0].actions
     client = client_of(url, where["data"], where["config"])
     run = client.get(f"/runs/{part(run_id)}")
     event = client.get(f"/events/{part(run['event_id'])}") if run.get("event_id") else None

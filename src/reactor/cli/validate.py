@@ -39,7 +39,8 @@ def validate(paths: tuple[str, ...], form: str, as_json: bool, strict: bool, lin
 def _catalog(app: str | None) -> Catalog:
     from reactor.app import catalog_of
 
-    catalog, broken = catalog_of(program_of({"app": app})[1])
+    settings, program = program_of({"app": app})
+    catalog, broken = catalog_of(program, settings)
     for text in broken:
         click.echo(text, err=True)
     return catalog

@@ -74,7 +74,8 @@ def _of_files(before: str, after: str) -> dict[str, Any]:
     from reactor.cli.options import program_of
     from reactor.language.diff import diff as compare
 
-    catalog, broken = catalog_of(program_of({"app": None})[1])
+    settings, program = program_of({"app": None})
+    catalog, broken = catalog_of(program, settings)
     for text in broken:
         click.echo(text, err=True)
     old, new = _flow(before, catalog), _flow(after, catalog)

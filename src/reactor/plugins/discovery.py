@@ -1,9 +1,13 @@
-"""Finds connectors behind entry points of the group `reactor.connectors`: the built-in ones and a stranger's alike."""
+"""Finds connectors: those behind entry points of the group `reactor.connectors`, the built-in ones and a stranger's
+alike, and plugins that are processes of their own, in the folders that the operator names.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 
 from reactor.sdk.manifest import Catalog, Connector
 
@@ -15,8 +19,13 @@ class Broken(Exception):
     """An entry point that gives no usable connector."""
 
 
-def discover() -> tuple[Catalog, list[str]]:
-    """All connectors that are installed, and a sentence for each that could not be taken in (the others work on)."""
+def discover(folders: Sequence[Path] = (), data: Path | None = None) -> tuple[Catalog, list[str]]:
+    """All connectors that are installed, and a sentence for each that could not be taken in (the others work on).
+
+    Args:
+        folders: of plugins that run as processes of their own (the setting `plugins`).
+        data: the data folder, where is kept what these offer.
+    """
     catalog, problems = Catalog(), []
     found = sorted(metadata.entry_points(group=GROUP), key=lambda point: (point.dist is None, point.name))
     for point in found:
@@ -24,7 +33,19 @@ def discover() -> tuple[Catalog, list[str]]:
             catalog.add(_load(point))
         except (Broken, ValueError) as error:
             problems.append(str(error))
-            _log.error("%s", error)
+    if folders:
+        from reactor import __version__  # noqa: PLC0415 - most have no plugins
+        from reactor.plugins import outside  # noqa: PLC0415
+
+        connectors, refused = outside.connectors(folders, __version__, data)
+        problems += refused
+        for connector in connectors:
+            try:
+                catalog.add(connector)
+            except ValueError as error:
+                problems.append(f"plugin {str(error).removeprefix('connector ')}")
+    for problem in problems:
+        _log.error("%s", problem)
     return catalog, problems
 
 

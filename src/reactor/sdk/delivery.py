@@ -11,7 +11,7 @@ import msgspec
 
 from reactor.model.errors import BusyError, InvalidError, TooLargeError
 from reactor.model.event import JSON, EventDraft
-from reactor.sdk.trigger import DeadLetter, TriggerContext
+from reactor.sdk.trigger import DeadLetter, Receipt, TriggerContext
 
 _PAUSE, _LONGEST = 0.05, 2.0
 """Seconds between two tries while the queues are full."""
@@ -20,8 +20,9 @@ _encode = msgspec.json.Encoder().encode
 
 async def deliver(
     ctx: TriggerContext, items: Sequence[EventDraft | DeadLetter], *, save: Mapping[str, JSON] | None = None
-) -> None:
-    """Returns when all of `items`, in their order, and `save` are committed together. While the queues are full or the
+) -> list[Receipt]:
+    """Returns when all of `items`, in their order, and `save` are committed together, with the receipts of those that
+    became events. While the queues are full or the
     store cannot write it waits, and nothing more is taken from the source: that is the back-pressure.
 
     Raises:
@@ -32,14 +33,12 @@ async def deliver(
         drafts = [item for item in items if isinstance(item, EventDraft)]
         dead = [item for item in items if isinstance(item, DeadLetter)]
         try:
-            await ctx.emit(drafts, save=save, dead=dead)
+            return await ctx.emit(drafts, save=save, dead=dead)
         except BusyError:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST)
         except (InvalidError, TooLargeError):
             items = _sorted_out(ctx, items)
-        else:
-            return
 
 
 def _sorted_out(ctx: TriggerContext, items: Sequence[EventDraft | DeadLetter]) -> list[EventDraft | DeadLetter]:

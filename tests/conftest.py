@@ -26,6 +26,8 @@ PACKAGES = {
     "pg_ctl": "postgresql",
     "postgres": "postgresql",
     "redis-server": "redis-server",
+    "ruby": "ruby ruby-grpc",
+    "grpc_tools_ruby_protoc": "ruby-grpc-tools",
     "wrk": "wrk",
 }
 # Debian keeps PostgreSQL's servers out of PATH, one folder a version.

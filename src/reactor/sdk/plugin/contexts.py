@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,22 +42,25 @@ class Outbox:
 
     def _drop_log(self) -> None:
         for place, reply in enumerate(self._waiting):
-            if reply.WhichOneof("message") == "log":
+            if reply is not None and reply.WhichOneof("message") == "log":
                 del self._waiting[place]
                 return
 
-    async def get(self) -> Any:
-        """The next one."""
-        while not self._waiting:
-            self._there.clear()
-            await self._there.wait()
-        return self._waiting.popleft()
+    def end(self, reply: Any) -> None:
+        """The last message; what is put behind it is not sent."""
+        self._waiting += (reply, None)
+        self._there.set()
 
-    def rest(self) -> list[Any]:
-        """All that wait, to be sent at the end."""
-        found = list(self._waiting)
-        self._waiting.clear()
-        return found
+    async def send(self, write: Callable[[Any], Awaitable[Any]]) -> None:
+        """Send all until the last. Not to be cancelled while the call lives: half a write leaves it hanging."""
+        while True:
+            while not self._waiting:
+                self._there.clear()
+                await self._there.wait()
+            reply = self._waiting.popleft()
+            if reply is None:
+                return
+            await write(reply)
 
 
 class LogLines(logging.Handler):

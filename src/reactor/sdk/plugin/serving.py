@@ -145,28 +145,23 @@ class Served:
         await self._admit(context)
         start = (await anext(aiter(requests))).start
         outbox = Outbox()
-        lost: str
-        tasks: list[asyncio.Task[Any]] = []
+        sending = asyncio.create_task(outbox.send(context.write))
+        tasks: list[asyncio.Task[Any]] = [sending]
         try:
-            trigger, config = self._configured(start)
-            running = PluginTriggerContext(start, config, outbox)
-            listening = asyncio.create_task(_listen(trigger, running))
-            tasks = [
-                listening,
-                asyncio.create_task(_acknowledge(requests, running)),
-                asyncio.create_task(_send(outbox, context)),
-            ]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            lost = listening.result() if listening.done() else "Reactor listens no more"
-        except TriggerLost as error:
-            lost = str(error)
+            try:
+                trigger, config = self._configured(start)
+                running = PluginTriggerContext(start, config, outbox)
+            except (TriggerLost, wire.Malformed) as error:
+                lost = str(error)
+            else:
+                listening = asyncio.create_task(_listen(trigger, running))
+                tasks += [listening, asyncio.create_task(_acknowledge(requests, running))]
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                lost = listening.result() if listening.done() else "Reactor listens no more"
+            outbox.end(message("RunReply", lost=message("Lost", reason=lost)))
+            await sending
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for reply in outbox.rest():
-            await context.write(reply)
-        await context.write(message("RunReply", lost=message("Lost", reason=lost)))
+            await _left(tasks)
 
     def _configured(self, start: Any) -> tuple[Trigger, msgspec.Struct]:
         trigger = self._triggers.get(start.kind)
@@ -186,18 +181,12 @@ class Served:
     async def _act(self, request: Any, context: Any) -> None:
         await self._admit(context)
         outbox = Outbox()
-        acting = asyncio.create_task(self._attempt(request, outbox))
-        sending = asyncio.create_task(_send(outbox, context))
+        sending = asyncio.create_task(outbox.send(context.write))
         try:
-            await asyncio.wait({acting, sending}, return_when=asyncio.FIRST_COMPLETED)
-            reply = await acting
+            outbox.end(await self._attempt(request, outbox))
+            await sending
         finally:
-            acting.cancel()
-            sending.cancel()
-            await asyncio.gather(acting, sending, return_exceptions=True)
-        for line in outbox.rest():
-            await context.write(line)
-        await context.write(reply)
+            await _left([sending])
 
     async def _attempt(self, request: Any, outbox: Outbox) -> Any:
         try:
@@ -286,6 +275,8 @@ async def _acknowledge(requests: Any, context: PluginTriggerContext) -> None:
             context.acknowledged(request.ack)
 
 
-async def _send(outbox: Outbox, context: Any) -> None:
-    while True:
-        await context.write(await outbox.get())
+async def _left(tasks: list[asyncio.Task[Any]]) -> None:
+    """Nothing goes on behind a call."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -19,6 +19,8 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _NESTED = re.compile(r"\$\(([^)]*)\)")
 _COMMAND = re.compile(r"(?:^|\$ )\s*(?:\.venv/bin/)?reactor ([^#|]*)")
+_OF_A_PLUGIN = re.compile(r"\b(spool|tail|weather)\b")
+"""What the examples of plugins bring along."""
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -47,7 +49,7 @@ def _anchor(heading: str) -> str:
 def flows(text: str) -> Iterator[str]:
     """Flows with problems. A block of YAML with a name and steps is one."""
     for kind, block in _FENCE.findall(text):
-        if kind != "yaml" or not re.search(r"^name:", block, re.MULTILINE) or "spool" in block:
+        if kind != "yaml" or not re.search(r"^name:", block, re.MULTILINE) or _OF_A_PLUGIN.search(block):
             continue
         found = load(block, file="the flow", catalog=reference.catalog()).problems
         yield from (f"{problem.place}: {problem.message}" for problem in found)

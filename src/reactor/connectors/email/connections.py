@@ -39,9 +39,8 @@ class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """An OAuth 2.0 access token in place of a password (XOAUTH2)."""
     tls: TlsSettings = msgspec.field(default_factory=TlsSettings)
     """How the server proves who it is."""
-    starttls: bool | None = None
-    """With `imap://`: true insists on encryption, false never encrypts; without it the server is asked, and no password
-    is sent in the clear."""
+    starttls: bool = True
+    """With `imap://`: encryption is insisted on; false never encrypts, and sends the password in the clear."""
     timeout: str | int | float = "8s"
     """How long the server may be silent while it owes an answer; then it counts as lost."""
 

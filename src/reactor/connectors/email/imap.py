@@ -119,7 +119,7 @@ class _Imap4(imaplib.IMAP4):
 class Session(IMAPClient):  # type: ignore[misc]  # the library has no types
     """Logged in."""
 
-    def __init__(self, line: socket.socket, where: Address, tls: ssl.SSLContext, *, starttls: bool | None) -> None:
+    def __init__(self, line: socket.socket, where: Address, tls: ssl.SSLContext, *, starttls: bool) -> None:
         """Greets and logs in on a connected socket, which belongs to the session from now on.
 
         Raises:
@@ -132,7 +132,8 @@ class Session(IMAPClient):  # type: ignore[misc]  # the library has no types
         super().__init__(where.host, where.port, ssl=where.implicit, ssl_context=tls, timeout=where.timeout)
         self.normalise_times = False
         try:
-            self._encrypt(tls, starttls)
+            if starttls and not where.implicit:
+                self._encrypt(tls)
             self._log_in()
         except BaseException:
             self.close()
@@ -141,16 +142,13 @@ class Session(IMAPClient):  # type: ignore[misc]  # the library has no types
     def _create_IMAP4(self) -> imaplib.IMAP4:  # noqa: N802 - the library's name
         return _Imap4(self._line, self._where.host)
 
-    def _encrypt(self, tls: ssl.SSLContext, wanted: bool | None) -> None:  # noqa: FBT001
-        if self._where.implicit or wanted is False:
-            return
-        if self.has_capability("STARTTLS"):
-            self.starttls(tls)
-        else:
+    def _encrypt(self, tls: ssl.SSLContext) -> None:
+        if not self.has_capability("STARTTLS"):
             raise PermanentError(
                 "email.refused",
                 f"{self._where.place} offers no encryption, so no password is sent (`starttls: false` would allow it)",
             )
+        self.starttls(tls)
 
     def _log_in(self) -> None:
         where = self._where

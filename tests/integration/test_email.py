@@ -3,12 +3,15 @@
 import asyncio
 import email
 import email.policy
+import logging
 import socket
 
 import pytest
 
 from reactor.connectors.email import connector
-from reactor.sdk import PermanentError, StepError, TransientError
+from reactor.connectors.email.connections import SMTP
+from reactor.sdk import ConnectionContext, PermanentError, StepError, TransientError
+from reactor.sdk.connection import converted
 from reactor.testing.actions import action_context, call
 from reactor.testing.servers import free_port, smtp_server
 
@@ -58,6 +61,55 @@ async def test_by_connection(server):
     ctx = action_context(connections={"mail": {"type": "smtp", "url": url, "from": "Shop <shop@example.org>"}})
     await call(SEND, {"to": "bob@example.org", "connection": "mail"}, ctx)
     assert server.messages[0].sender == "shop@example.org"
+
+
+async def test_the_only_smtp_connection_is_meant(server):
+    url = f"smtp://{server.host}:{server.port}"
+    ctx = action_context(connections={"a": {"type": "smtp", "url": url}, "b": {"type": "imap", "url": "imap://x"}})
+    await call(SEND, {"from": "ann@example.org", "to": "bob@example.org"}, ctx)
+    assert len(server.messages) == 1
+
+
+async def test_by_connection_over_starttls():
+    with smtp_server(tls=True, users={"a@b": "p@ss"}) as server:
+        saved = {"type": "smtp", "ca": server.ca, "from": "ann@example.org"}
+        url = f"{server.host}:{server.port}?tls=starttls"
+        for who in ({"url": f"smtp://a%40b:p%40ss@{url}"}, {"url": f"smtp://{url}", "user": "a@b", "password": "p@ss"}):
+            await call(SEND, {"to": "bob@example.org"}, action_context(connections={"mail": {**saved, **who}}))
+        assert [(message.encrypted, message.user) for message in server.messages] == [(True, "a@b")] * 2
+
+
+async def connection_tested(**settings):
+    ctx = ConnectionContext(name="mail", settings={}, log=logging.getLogger("test"))
+    assert SMTP.test is not None
+    return await SMTP.test(ctx, converted(SMTP, "mail", {"type": "smtp", **settings}))
+
+
+async def test_a_connection_is_tested_and_nothing_is_sent():
+    with smtp_server(tls=True, users={"ann": "hunter2"}) as server:
+        url = f"smtp://{server.host}:{server.port}"
+        login = {"url": url, "ca": server.ca, "user": "ann"}
+        assert await connection_tested(**login, password="hunter2") == "SMTP, encrypted, logged in as ann (250)"
+        with pytest.raises(PermanentError) as caught:
+            await connection_tested(**login, password="hunter3")
+        assert server.messages == []
+    assert caught.value.kind == "email.refused"
+    assert "hunter3" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({"url": f"smtp://127.0.0.1:{free_port()}"}, "connection"),
+        ({"url": "http://x"}, "input"),
+        ({"url": "smtp://x", "hots": "y"}, "input"),
+        ({}, "input"),
+    ],
+)
+async def test_connections_that_fail(settings, kind):
+    with pytest.raises(StepError) as caught:
+        await connection_tested(**settings)
+    assert caught.value.kind == kind
 
 
 async def test_some_recipients_are_refused(server):

@@ -1,5 +1,6 @@
 """HTTP both ways: the trigger `webhook` and the action `http.request`."""
 
+from reactor.connectors.http.connection import HTTP
 from reactor.connectors.http.openapi import http_openapi
 from reactor.connectors.http.request import http_request
 from reactor.connectors.http.webhook import Webhook
@@ -17,6 +18,7 @@ connector = Connector(
     doc="HTTP both ways: webhooks in, requests out.",
     actions=(http_request, http_openapi),
     triggers=(Webhook(),),
+    connections=(HTTP,),
     close=_close,
     types={"http.request": "A request to a webhook's path: data is its body."},
 )

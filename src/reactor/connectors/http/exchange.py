@@ -20,10 +20,12 @@ import msgspec
 
 from reactor.connectors.http import answer, client, media, oauth, wire
 from reactor.connectors.http.address import Target, follow_from, join_base, parse
+from reactor.connectors.http.connection import HTTP, HttpSettings
 from reactor.connectors.http.guard import Refused
 from reactor.connectors.http.request import Params, RequestAuth, size, successes
 from reactor.model import durations
 from reactor.sdk import ActionContext, PermanentError, StepError, TransientError
+from reactor.sdk.connection import converted
 
 MAX_REDIRECTS = 10
 _TIMEOUT = 30_000
@@ -135,21 +137,24 @@ def _build(ctx: ActionContext, params: Params, auth: RequestAuth | None) -> _Cal
 
 
 def _connection(ctx: ActionContext, params: Params) -> tuple[Mapping[str, Any], str]:
-    saved = ctx.connections.get(params.connection or "")
-    if saved is None:
-        raise PermanentError("input", f"there is no connection {params.connection!r}")
-    return saved.get("headers") or {}, join_base(str(saved.get("base_url") or ""), params.url)
+    saved = _saved(ctx, params.connection or "")
+    return saved.headers or {}, join_base(saved.base_url, params.url)
+
+
+def _saved(ctx: ActionContext, name: str) -> HttpSettings:
+    written = ctx.connections.get(name)
+    if written is not None and "type" not in written:  # as it could be left out once
+        settings: HttpSettings = converted(HTTP, name, written)
+    else:
+        settings = ctx.connection(name, HTTP).settings
+    return settings
 
 
 def _auth(ctx: ActionContext, params: Params) -> RequestAuth | None:
     """Who we are: as the step says, else as its connection does."""
-    saved = ctx.connections.get(params.connection or "")
-    if params.auth is not None or saved is None or not saved.get("auth"):
+    if params.auth is not None or params.connection is None:
         return params.auth
-    try:
-        return msgspec.convert(saved["auth"], RequestAuth)
-    except msgspec.ValidationError as error:
-        raise PermanentError("input", f"connection {params.connection!r}: {error}") from None
+    return _saved(ctx, params.connection).auth
 
 
 def _headers(*layers: Mapping[str, Any]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from reactor.connectors.email.config import EmailConfig, size
 from reactor.sdk import DeadLetter
 from reactor.sdk.content import MalformedError
 
-(TRIGGER,) = connector.triggers
+TRIGGER: Any = connector.triggers[0]
 CONFIG = EmailConfig(attachments="content")
 
 

@@ -258,6 +258,15 @@ async def test_a_server_with_a_password(name):
             await armed(bench)
 
 
+async def test_a_replica_takes_no_writes_and_says_so_until_it_is_the_primary(server, name):
+    with Redis() as other:
+        other.do("REPLICAOF", server.host, server.port)
+        async with make(other, stream=name) as bench:
+            await lost(bench, "is a replica and takes no writes")
+            other.do("REPLICAOF", "NO", "ONE")
+            await ready(bench)
+
+
 async def test_no_leave_to_read_the_channel():
     with Redis(users={"deaf": "on >pw ~* resetchannels +@all"}) as server:
         async with make(server, channel="news", login={"user": "deaf", "password": "pw"}) as bench:

@@ -127,6 +127,7 @@ async def test_a_stream_that_is_not_there_is_waited_for_and_that_is_shown(server
         assert f"the stream '{name}' has no entry yet" in bench.states[-1][1]
         add(server, name, 1)
         await count(bench, 1)
+        await armed(bench)
         await bench.until(lambda b: b.behind == 0)
     assert data(bench) == ["1"]
 
@@ -390,6 +391,52 @@ async def test_a_group_that_somebody_sets_back_gives_its_entries_again(server, n
         await count(second, 2)
         await acknowledged(second, server, name)
     assert data(second) == ["0", "1"]
+
+
+@pytest.mark.parametrize("newer", [0, 5])
+async def test_a_redis_that_comes_back_with_an_older_state_doubles_nothing(name, newer):
+    with Redis() as forgetful:
+        bench = make(forgetful, stream=name)
+        async with bench:
+            await armed_or_waiting(bench)
+            add(forgetful, name, 0, 1)
+            await count(bench, 2)
+            bench.before_commit = once(lambda: forgetful.do("SAVE"))  # with 2 pending, and 3 not yet read
+            add(forgetful, name, 2)
+            await count(bench, 3)
+            add(forgetful, name, 3, 4)
+            await count(bench, 5)
+            await acknowledged(bench, forgetful, name)
+            await bench.stop()
+            forgetful.kill()
+            forgetful.start()
+            add(forgetful, name, *range(10, 10 + newer))
+        async with bench.again() as second:
+            await bench_gap(second)
+            add(forgetful, name, 20)
+            await count(second, newer + 1)
+            await acknowledged(second, forgetful, name)
+    assert [*data(bench), *data(second)] == [str(n) for n in (*range(5), *range(10, 10 + newer), 20)]
+    (gap,) = second.gaps
+    assert "an older state" in gap
+
+
+async def test_an_older_state_of_a_group_that_others_share_gives_entries_again_rather_than_none(name):
+    with Redis() as forgetful:
+        bench = make(forgetful, stream=name)
+        async with bench:
+            await armed_or_waiting(bench)
+        forgetful.do("XGROUP", "CREATECONSUMER", name, "reactor-flow", "other")
+        add(forgetful, name, 0, 1)
+        forgetful.do("SAVE")
+        async with bench.again() as second:
+            await count(second, 2)
+            await acknowledged(second, forgetful, name)
+        forgetful.kill()
+        forgetful.start()
+        async with second.again() as third:
+            await count(third, 2)
+    assert data(second) == data(third) == ["0", "1"]
 
 
 # ---------------------------------------------------------------- what is in an entry

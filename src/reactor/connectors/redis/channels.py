@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from reactor.connectors.redis.config import MOST, RedisConfig
@@ -40,8 +41,10 @@ class Channels:
             try:
                 await asyncio.wait({reading, handing}, return_when=asyncio.FIRST_COMPLETED)
                 if reading.done() and not handing.done():
-                    await self._rest(handing)
-                    await deliver(self._ctx, [], save={"lost": self._ctx.clock.now()})
+                    with contextlib.suppress(TimeoutError):  # a busy door does not hide for long that we are deaf
+                        async with asyncio.timeout(WITHIN):
+                            await deliver(self._ctx, [], save={"lost": self._ctx.clock.now()})
+                            await self._rest(handing)
             finally:
                 for task in (reading, handing):
                     task.cancel()
@@ -51,7 +54,7 @@ class Channels:
                     task.result()
 
     async def _rest(self, handing: asyncio.Task[None]) -> None:
-        """What had come before the server was lost is still handed over."""
+        """What had come before the server was lost is still handed over, if that is soon done."""
         emptied = asyncio.ensure_future(self._queue.join())
         try:
             await asyncio.wait({emptied, handing}, return_when=asyncio.FIRST_COMPLETED)

@@ -43,6 +43,7 @@ class Stream:
         self._claim_after = config.claim_seconds()
         self._most = min(_FIRST_COUNT, config.batch)
         self._told_at = self._claimed_at = 0.0
+        self._empty = False
         self._position = Position(at=self._at)
         self._consumer = ""
         self._link: Link
@@ -96,7 +97,8 @@ class Stream:
 
     async def _make(self, found: Look | None, known: Position | None) -> None:
         made = self._after(found, known)
-        counted = () if found is None or found.added is None or made.index is None else ("ENTRIESREAD", made.index)
+        counts = known is None and found is not None and found.added is not None and made.index is not None
+        counted = ("ENTRIESREAD", made.index) if counts else ()  # else Redis counts anew when it is read
         create = ("XGROUP", "CREATE", self._name, self._group, made.to, "MKSTREAM", *counted)
         try:
             await self._link.call(*create)
@@ -129,7 +131,9 @@ class Stream:
         if known is None:
             await self._keep(here)
             return
-        if (why := known.foreign(found)) is not None:
+        if found.delivered < order(known.to) and await self._older(found, known):
+            await self._skip(found, known)
+        elif (why := known.foreign(found)) is not None:
             self._renewed(known, why)
             await self._keep(here)
         elif found.delivered < order(known.to):
@@ -140,6 +144,30 @@ class Stream:
             await self._keep(here)
         else:
             self._position = known
+
+    async def _older(self, found: Look, known: Position) -> bool:
+        """Whether Redis has come back with an older state (its last snapshot, a replica that lagged), and all that it
+        would give again was ours. In a stream that was made anew nobody knows our consumer; in a group that was set
+        back by hand the last entry that we had is still there.
+        """
+        told = await self._link.call("XINFO", "CONSUMERS", self._name, self._group)
+        names = {one[1].decode() for one in told}
+        if self._consumer not in names or names - {self._consumer, self._claims}:
+            return False
+        if found.generated < order(known.to):
+            return True
+        there = await self._link.call("XRANGE", self._name, known.to, known.to, "COUNT", 1)
+        return not there and found.first is not None and found.first < order(known.to)
+
+    async def _skip(self, found: Look, known: Position) -> None:
+        """What is in the older state has all been committed."""
+        until = text(min(order(known.to), found.generated))
+        await self._link.call("XGROUP", "SETID", self._name, self._group, until)
+        await self._keep(Position(at=self._at, first="0-0", to=until))
+        self._ctx.gap(
+            f"Redis has come back with an older state of stream {self._name!r}: entries that it has forgotten and that "
+            f"had not been read are lost; {known.to} was the last that had been read. Use `appendonly yes`"
+        )
 
     def _renewed(self, known: Position, why: str) -> None:
         self._ctx.gap(
@@ -157,6 +185,7 @@ class Stream:
         """Take what is pending, then what comes."""
         pending = await self._pending(self._consumer, "0")
         self._ctx.armed()
+        self._empty = False
         while pending:
             await self._again(pending)
             pending = await self._pending(self._consumer, pending[-1][0])
@@ -201,7 +230,10 @@ class Stream:
 
     async def _coming(self) -> list[Entry]:
         """What comes within two seconds."""
-        return self._sized(await self._link.call(*self._reading(BLOCK), wait=BLOCK))
+        found = self._sized(await self._link.call(*self._reading(BLOCK), wait=BLOCK))
+        if self._position.index is not None:
+            self._position.index += len(found)
+        return found
 
     def _reading(self, block: float | None = None) -> tuple[Any, ...]:
         blocking = () if block is None else ("BLOCK", int(block * 1000))
@@ -230,8 +262,8 @@ class Stream:
                 "trimmed or deleted before they were read; let the stream keep more (MAXLEN), or add consumers"
             )
             here.told += missed
-        if before.read is not None and after.read is not None and count and after.read != before.read + count:
-            here.told = 0  # Redis has counted anew and knows of what is missing
+        if after.read is None or (before.read is not None and after.read != before.read + count):
+            here.told = 0  # Redis counts anew, and knows of what is missing
         here.index = None if after.read is None else after.read + here.told
         now = asyncio.get_running_loop().time()
         if now - self._told_at >= BEAT or not count:
@@ -239,13 +271,16 @@ class Stream:
             self._say(after)
 
     def _say(self, now: Look) -> None:
-        if now.added == 0:
+        empty = now.added == 0
+        if empty and not self._empty:
             self._ctx.lagging(
                 f"the stream {self._name!r} has no entry yet and never had one; is its name right? The first entry is "
                 "waited for"
             )
-        else:
-            self._ctx.lag(now.behind(self._position.told))
+        elif self._empty and not empty:
+            self._ctx.armed()
+        self._empty = empty
+        self._ctx.lag(now.behind(self._position.told))
 
     # ------------------------------------------------------------ handing over
 

@@ -21,7 +21,7 @@ steps:
     set: {{n: "{{{{ {n} }}}}"}}
 outputs: {{n: "{{{{ vars.n }}}}"}}
 """
-PATIENCE = 60.0
+PATIENCE = 30.0
 
 
 class Rig:

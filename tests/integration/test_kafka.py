@@ -438,6 +438,18 @@ async def test_a_user_without_rights(broker):
         assert "this user may not read the topic 'closed'" in await lost(it)
 
 
+async def test_a_user_who_may_read_the_topic_but_not_as_the_group(broker):
+    await broker.make_topic("half-open")
+    broker.allow("bob", "topic", "half-open")
+    connections = sasl(broker, "plain", "bob", USERS["bob"])
+    async with bench(broker, {"topics": "half-open", "group": "bobs"}, connections=connections) as it:
+        assert "this user may not read as the group 'bobs'" in await lost(it)
+        broker.allow("bob", "group", "bobs")
+        await armed(it)
+        await broker.produce("half-open", numbers(1))
+        await it.until(lambda b: b.drafts)
+
+
 async def test_no_credentials_where_they_are_wanted(broker):
     connections = {"kafka": {"type": "kafka", "servers": f"127.0.0.1:{broker.sasl_port}"}}
     async with bench(broker, "x", connections=connections) as it:

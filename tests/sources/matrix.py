@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-SOURCES: dict[str, str] = {"redis stream": "redis:RedisStream"}
+SOURCES: dict[str, str] = {
+    "kafka": "kafka:KafkaRig",
+    "redis stream": "redis:RedisStream",
+}
 """Name → where its rig is, `module:Class` in this folder."""
 
 FAULTS: dict[str, str] = {

@@ -30,7 +30,9 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 _SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL",
+    "listener.security.protocol.map": (
+        "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,WIRE:PLAINTEXT"
+    ),
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
@@ -55,7 +57,8 @@ _CLUSTER = "UmVhY3RvclRlc3RLYWZrYQ"  # any 16 bytes in base64url
 
 class Kafka(Server):
     """A broker. `port` asks nothing of clients; `sasl_port` asks for one of `USERS` (PLAIN or SCRAM); `tls_port` speaks
-    TLS with a certificate that `ca` vouches for.
+    TLS with a certificate that `ca` vouches for. Clients of `wire_port` are told to come to the port `told`: a `Wire`
+    in front of it, which has to be said before the start.
     """
 
     name, program, package = "kafka", "java", "default-jre-headless"
@@ -63,7 +66,9 @@ class Kafka(Server):
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         """`options`: settings of the broker such as `auto.create.topics.enable`."""
         super().__init__()
-        self.sasl_port, self.tls_port, self._controller_port = free_port(), free_port(), free_port()
+        self.sasl_port, self.tls_port, self.wire_port = free_port(), free_port(), free_port()
+        self.told = self.wire_port
+        self._controller_port = free_port()
         self.options = dict(options or {})
         self.ca, self._key = certificate_files()
 
@@ -84,13 +89,29 @@ class Kafka(Server):
 
     def ready(self) -> bool:
         """Whether groups have a coordinator: an open port, and a leader for topics, come before."""
-        name = b"ready"
-        # FindCoordinator, version 0: key, version, correlation id, client id; the group.
-        request = struct.pack(">hhih", 10, 0, 1, len(name)) + name + struct.pack(">h", len(name)) + name
+        # FindCoordinator, version 0: the group. https://kafka.apache.org/protocol
+        answer = self._asked(10, 0, _text("ready"))
+        return answer[:2] == b"\0\0"
+
+    def allow(self, user: str, kind: str, name: str) -> None:
+        """Let a user do everything with a `topic` or `group` of this name."""
+        kinds = {"topic": 2, "group": 3}
+        literal, everything, allowed = 3, 2, 3
+        # CreateAcls, version 1: one of them.
+        body = struct.pack(">ib", 1, kinds[kind]) + _text(name) + struct.pack(">b", literal)
+        body += _text(f"User:{user}") + _text("*") + struct.pack(">bb", everything, allowed)
+        answer = self._asked(30, 1, body)
+        if struct.unpack(">iih", answer[:10])[2]:
+            raise RuntimeError(f"the broker refused the rights of {user}: {answer!r}")
+
+    def _asked(self, key: int, version: int, body: bytes) -> bytes:
+        """One request, and the answer to it, without sizes and ids."""
+        request = struct.pack(">hhi", key, version, 1) + _text("tests") + body
         with socket.create_connection((self.host, self.port), timeout=5) as probe:
             probe.sendall(struct.pack(">i", len(request)) + request)
-            answer = probe.recv(10)
-        return len(answer) == 10 and struct.unpack(">iih", answer)[2] == 0
+            with probe.makefile("rb") as answers:
+                size = struct.unpack(">i", answers.read(4).rjust(4, b"\0"))[0]
+                return answers.read(size)[4:].ljust(2, b"\xff")
 
     # ------------------------------------------------------------ what tests do with it
 
@@ -138,6 +159,38 @@ class Kafka(Server):
             found = await admin.list_consumer_group_offsets(group)
         return {(at.topic, at.partition): offset.offset for at, offset in found.items()}
 
+    async def commit(self, group: str, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Set what a group has committed; waits until it has no members."""
+        from aiokafka import AIOKafkaConsumer, TopicPartition, errors  # noqa: PLC0415
+
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, group_id=group, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            consumer.assign([TopicPartition(*at) for at in offsets])
+            while True:
+                try:
+                    await consumer.commit({TopicPartition(*at): offset for at, offset in offsets.items()})
+                except errors.CommitFailedError:
+                    await _nap()
+                else:
+                    return
+        finally:
+            await consumer.stop()
+
+    async def ends(self, topic: str) -> dict[tuple[str, int], int]:
+        """(topic, partition) → the offset of the next message, of all its partitions."""
+        from aiokafka import AIOKafkaConsumer, TopicPartition  # noqa: PLC0415
+
+        consumer = AIOKafkaConsumer(topic, bootstrap_servers=self.servers)
+        await consumer.start()
+        try:
+            found = await consumer.end_offsets(
+                [TopicPartition(topic, at) for at in consumer.partitions_for_topic(topic) or ()]
+            )
+        finally:
+            await consumer.stop()
+        return {(at.topic, at.partition): offset for at, offset in found.items()}
+
     async def produce(
         self,
         topic: str,
@@ -179,14 +232,15 @@ class Kafka(Server):
     # ------------------------------------------------------------ inside
 
     def _listeners(self) -> dict[str, str]:
-        open_to = {"PLAINTEXT": self.port, "SASL": self.sasl_port, "TLS": self.tls_port}
-        addresses = [f"{name}://{self.host}:{port}" for name, port in open_to.items()]
+        ports = {"PLAINTEXT": self.port, "SASL": self.sasl_port, "TLS": self.tls_port, "WIRE": self.wire_port}
+        opened = [f"{name}://{self.host}:{port}" for name, port in ports.items()]
+        told = [f"{name}://{self.host}:{port}" for name, port in (ports | {"WIRE": self.told}).items()]
         module = "org.apache.kafka.common.security"
         scram = f"{module}.scram.ScramLoginModule required;"
         known = " ".join(f'user_{name}="{password}"' for name, password in USERS.items())
         return {
-            "listeners": ",".join([*addresses, f"CONTROLLER://{self.host}:{self._controller_port}"]),
-            "advertised.listeners": ",".join(addresses),
+            "listeners": ",".join([*opened, f"CONTROLLER://{self.host}:{self._controller_port}"]),
+            "advertised.listeners": ",".join(told),
             "controller.quorum.voters": f"1@{self.host}:{self._controller_port}",
             "listener.name.sasl.plain.sasl.jaas.config": f"{module}.plain.PlainLoginModule required {known};",
             "listener.name.sasl.scram-sha-256.sasl.jaas.config": scram,
@@ -220,6 +274,11 @@ class _Admin:
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
+
+
+def _text(value: str) -> bytes:
+    """A string of Kafka's protocol."""
+    return struct.pack(">h", len(value)) + value.encode()
 
 
 async def _nap() -> None:

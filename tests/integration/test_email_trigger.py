@@ -502,10 +502,8 @@ async def test_the_server_hangs_dies_and_comes_back():
             box.client.shutdown()
             assert await lost(bench, 10)
             server.start()
-            again = Box(server, "ann")
-            again.put("two")
+            server.deliver(mail("two"))
             await bench.until(lambda it: len(it.drafts) == 2, 10)
-            again.close()
     assert subjects(bench) == ["one", "two"]
 
 

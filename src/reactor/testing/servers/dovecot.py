@@ -140,6 +140,9 @@ class Dovecot(Server):
                 os.kill(pid, signal.SIGKILL)
         self._running().wait(10)
         _until_gone(family)
+        # Locks of the dead are waited for, up to two minutes: longer than a test has.
+        for lock in (self.folder / "mail").rglob("*.lock"):
+            lock.unlink(missing_ok=True)
 
     def hang(self) -> None:
         """All of them stop without ending."""

@@ -32,6 +32,9 @@ class CdcConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     publication: str | None = None
     """PostgreSQL: name of the publication. One that is there is used as it is; default: one is made and kept up to
     date."""
+    server_id: Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)] | None = None
+    """MySQL, MariaDB: the number under which it reads the binlog, unlike that of every server and other reader.
+    Default: one is drawn once."""
     batch: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 500
     """At most so many changes are taken in one commit."""
 

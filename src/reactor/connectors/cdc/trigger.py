@@ -6,13 +6,14 @@ the commit of the events; the database may forget what it held for us only after
 
 from __future__ import annotations
 
-from typing import ClassVar
+import importlib
+from typing import Any, ClassVar
 
 import msgspec
 
 from reactor.connectors.cdc.config import CdcConfig
 from reactor.sdk import TriggerContext, TriggerLost
-from reactor.sdk.databases import ALIASES, POSTGRES
+from reactor.sdk.databases import ALIASES, MYSQL, POSTGRES
 
 
 class CdcTrigger:
@@ -30,11 +31,12 @@ class CdcTrigger:
         return config.problems()
 
     async def run(self, ctx: TriggerContext) -> None:
-        found = ctx.connection(ctx.config.connection, POSTGRES, ALIASES[0])
-        try:
-            from reactor.connectors.cdc.postgres.changes import follow  # noqa: PLC0415 - paid by flows that use it
+        found = ctx.connection(ctx.config.connection, POSTGRES, MYSQL, *ALIASES)
+        kind = "postgres" if found.type.startswith(POSTGRES.name) else "mysql"
+        try:  # paid by flows that use it
+            changes: Any = importlib.import_module(f"reactor.connectors.cdc.{kind}.changes")
         except ImportError as error:
             raise TriggerLost(
-                f"the driver is not installed ({error.name}): pip install reactor-engine[postgres]"
+                f"the driver is not installed ({error.name}): pip install reactor-engine[{kind}]"
             ) from error
-        await follow(ctx, found.settings)
+        await changes.follow(ctx, found.settings)

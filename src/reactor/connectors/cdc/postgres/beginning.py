@@ -11,6 +11,7 @@ from reactor.connectors.cdc.postgres.pgoutput import lsn_text
 from reactor.connectors.cdc.postgres.plan import Plan
 from reactor.connectors.cdc.postgres.position import WHOLE, Position, loaded
 from reactor.connectors.cdc.postgres.slot import Slot
+from reactor.connectors.cdc.progress import Progress
 from reactor.sdk import JSON, TriggerContext, TriggerLost
 from reactor.sdk.delivery import deliver
 
@@ -135,6 +136,6 @@ class Beginning:
             "making": None,
         }
         if self.sees is not None:
-            save["snapshot"] = {"done": False, "bounds": {}}
+            save["snapshot"] = Progress().saved()
         await deliver(self._ctx, [], save=save)
         return position

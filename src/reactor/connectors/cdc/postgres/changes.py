@@ -15,12 +15,13 @@ from reactor.connectors.cdc.postgres import publication, slot, snapshot
 from reactor.connectors.cdc.postgres.address import Address
 from reactor.connectors.cdc.postgres.beginning import Beginning
 from reactor.connectors.cdc.postgres.link import Link, Refused, linked
-from reactor.connectors.cdc.postgres.plan import Plan, bounds_loaded
+from reactor.connectors.cdc.postgres.plan import Plan
 from reactor.connectors.cdc.postgres.position import Position
 from reactor.connectors.cdc.postgres.refusals import told, unreachable
 from reactor.connectors.cdc.postgres.stream import Stream
 from reactor.connectors.cdc.postgres.tables import checked, fields, full_name, kinds
 from reactor.connectors.cdc.postgres.watch import Watch
+from reactor.connectors.cdc.progress import Progress
 from reactor.sdk import TriggerContext, TriggerLost
 from reactor.sdk.databases import ServerSettings
 from reactor.sdk.delivery import deliver
@@ -125,10 +126,10 @@ class _Following:
         saved: Any = self._ctx.saved().get("snapshot")
         if saved is None:  # there was a slot before there was a wish for a snapshot
             return
-        plan.bounds = bounds_loaded(saved["bounds"])
+        plan.progress = Progress(saved)
         sources = await snapshot.prepare(plan, self._side)
         plan.orders = {name: source.order for name, source in sources.items()}
-        if saved["done"]:
+        if plan.progress.done:
             return
         passing, lsn = "", beginning.sees
         if lsn is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from reactor.connectors.cdc.change import Row
 from reactor.connectors.cdc.postgres.pgoutput import UNCHANGED, Change, Relation, Tuple
-from reactor.connectors.cdc.postgres.values import Kind, Reader, reader
+from reactor.connectors.cdc.postgres.values import BPCHAR, Kind, Reader, reader
 from reactor.sdk import JSON
 
 
@@ -22,6 +22,7 @@ class Shape:
         known = relation.identity in "di" and flagged
         self.key = flagged if known else tuple(name for name in key if name in names)
         self._flagged = frozenset(flagged)
+        self._padded = {each.name for each in relation.columns if each.type == BPCHAR}
         self._at = {each.name: at for at, each in enumerate(relation.columns)}
 
     def read(self, change: Change) -> tuple[dict[str, JSON] | None, dict[str, JSON] | None, list[str]]:
@@ -48,11 +49,16 @@ class Shape:
         return {name: row.get(name) for name in self.key}
 
     def texts(self, row: Tuple | None, names: tuple[str, ...]) -> list[str] | None:
-        """The values of these columns as they were sent; None: not all of them were."""
+        """The values of these columns as a cast to text gives them; None: not all were sent."""
         if row is None or not all(name in self._at for name in names):
             return None
         found = [row[self._at[name]] for name in names]
-        return [str(each) for each in found] if all(isinstance(each, str) for each in found) else None
+        if not all(isinstance(each, str) for each in found):
+            return None
+        return [
+            str(each).rstrip(" ") if name in self._padded else str(each)
+            for name, each in zip(names, found, strict=True)
+        ]
 
     def _row(self, values: Tuple) -> dict[str, JSON]:
         return {

@@ -15,12 +15,13 @@ from reactor.connectors.cdc.config import CdcConfig
 from reactor.connectors.cdc.postgres import slot as slots
 from reactor.connectors.cdc.postgres.link import Link, Refused, Row
 from reactor.connectors.cdc.postgres.pgoutput import lsn_text
-from reactor.connectors.cdc.postgres.plan import Bound, KeyOrder, Plan, bounds_saved
+from reactor.connectors.cdc.postgres.plan import Plan
 from reactor.connectors.cdc.postgres.position import Position
 from reactor.connectors.cdc.postgres.publication import quoted
 from reactor.connectors.cdc.postgres.refusals import told
 from reactor.connectors.cdc.postgres.tables import Field, Table, fields
-from reactor.connectors.cdc.postgres.values import reader
+from reactor.connectors.cdc.postgres.values import BPCHAR, INTEGERS, reader
+from reactor.connectors.cdc.progress import KeyOrder
 from reactor.sdk import EventDraft, TriggerContext, TriggerLost
 from reactor.sdk.delivery import deliver
 
@@ -38,6 +39,15 @@ class Source(msgspec.Struct, frozen=True):
     order: KeyOrder
     at: tuple[int, ...]
     """Where in a row the key's columns are."""
+
+    def key_texts(self, row: Row) -> list[str]:
+        """The key as a cast to text gives it: char(n) without its padding."""
+        return [str(row[at]).rstrip(" ") if self.fields[at].type == BPCHAR else str(row[at]) for at in self.at]
+
+    def key_sql(self) -> list[str]:
+        """What the rows are ordered by."""
+        columns = zip((quoted(name) for name in self.table.key), self.order.numbers, strict=True)
+        return [name if number else f'({name}::text) COLLATE "C"' for name, number in columns]
 
 
 async def prepare(plan: Plan, side: Link) -> dict[str, Source]:
@@ -62,7 +72,7 @@ async def prepare(plan: Plan, side: Link) -> dict[str, Source]:
             while type_ in plan.kinds and not plan.kinds[type_].array:
                 type_ = plan.kinds[type_].base
             types.append(type_)
-        order = KeyOrder(table.key, tuple(types))
+        order = KeyOrder(table.key, tuple(type_ in INTEGERS for type_ in types))
         plan.orders[name] = order
         found[name] = Source(table, columns, order, tuple(at[column] for column in table.key))
     return found
@@ -85,37 +95,28 @@ class Snapshot:
         """
         try:
             for name, source in sources.items():
-                parts = self._plan.bounds.setdefault(name, [])
-                if not parts or parts[-1].to is not None:
-                    await self._table(source, parts, lsn)
+                if not self._plan.progress.ended(name):
+                    await self._table(source, lsn)
             await self._stream.query("COMMIT")
         except Refused as error:
             raise told(error, "read the rows that are there") from None
-        await self._save([], done=True)
+        self._plan.progress.done = True
+        await self._save([])
 
-    async def _table(self, source: Source, parts: list[Bound], lsn: int) -> None:
-        after = parts[-1].to if parts else None
-        await self._stream.query(f"DECLARE reactor_rows NO SCROLL CURSOR FOR {_select(source, after)}")
-        part: Bound | None = None
+    async def _table(self, source: Source, lsn: int) -> None:
+        progress, name, mark = self._plan.progress, source.table.name, lsn_text(lsn)
+        await self._stream.query(f"DECLARE reactor_rows NO SCROLL CURSOR FOR {_select(source, progress.after(name))}")
         count = min(_FIRST, self._most)
         while rows := await self._stream.query(f"FETCH FORWARD {count} FROM reactor_rows"):
-            key = source.order.cleaned([str(rows[-1][at]) for at in source.at])
-            if part is None:
-                part = Bound(lsn, key)
-                parts.append(part)
-            part.to = key
+            progress.read(name, mark, source.key_texts(rows[-1]))
             await self._save([self._draft(source, row, lsn) for row in rows])
             weight = sum(len(value) for row in rows for value in row if value is not None)
             count = max(1, min(self._most, _HEAVY * len(rows) // max(1, weight)))
         await self._stream.query("CLOSE reactor_rows")
-        if part is None:
-            part = Bound(lsn, None)
-            parts.append(part)
-        part.to = None
+        progress.read(name, mark, None)
 
-    async def _save(self, drafts: list[EventDraft], *, done: bool = False) -> None:
-        saved = {"done": done, "bounds": bounds_saved(self._plan.bounds)}
-        await deliver(self._ctx, drafts, save={"snapshot": saved})
+    async def _save(self, drafts: list[EventDraft]) -> None:
+        await deliver(self._ctx, drafts, save={"snapshot": self._plan.progress.saved()})
 
     def _draft(self, source: Source, row: Row, lsn: int) -> EventDraft:
         new = {
@@ -135,7 +136,7 @@ class Snapshot:
 
 def _select(source: Source, after: list[str] | None) -> str:
     columns = ", ".join(quoted(each.name) for each in source.fields)
-    order = source.order.sql([quoted(name) for name in source.table.key])
+    order = source.key_sql()
     where = ""
     if after is not None:
         where = f" WHERE ({', '.join(order)}) > ({', '.join(_literal(text) for text in after)})"

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from reactor.connectors.redis import channels, connection, connector, lists, streams
+from reactor.connectors.redis.config import RedisConfig
 from reactor.connectors.redis.connection import REDIS
 from reactor.model.errors import StepError
 from reactor.sdk import ConnectionContext, TriggerLost
@@ -41,7 +42,7 @@ def name():
 def quick(monkeypatch):
     """A server that hangs is noticed sooner than a person would need."""
     for place in ("connection.WITHIN", "channels.WITHIN", "channels._PING", "streams.BLOCK", "lists.BLOCK"):
-        monkeypatch.setattr(f"reactor.connectors.redis.{place}", 0.6)
+        monkeypatch.setattr(f"reactor.connectors.redis.{place}", 1.0)
 
 
 async def ready(bench):
@@ -151,18 +152,38 @@ async def test_elements_survive_a_crash_around_the_commit_and_come_once(server, 
     assert [draft.data for draft in bench.drafts] == [1, 2, 3, 4]
 
 
+async def test_a_trigger_that_is_changed_to_another_list_and_back_finds_what_it_had_in_hand(server, name):
+    bench = make(server, list=name)
+
+    def fail(drafts):
+        raise TriggerLost("cut off here")
+
+    async with bench:
+        await armed(bench)
+        bench.before_commit = lambda drafts: fail(drafts) if drafts else None
+        server.do("RPUSH", name, 1)
+        await lost(bench, "cut off")
+        await bench.stop()
+    other = bench.again(msgspec.convert({"list": f"{name}x"}, RedisConfig))
+    async with other:
+        await armed(other)
+    async with other.again(bench.config) as third:
+        await count(third, 1)
+    assert [draft.data for draft in third.drafts] == [1]
+
+
 # ---------------------------------------------------------------- servers that go away
 
 
 @pytest.mark.parametrize("kind", ["stream", "channel", "list"])
-async def test_a_server_that_hangs_is_told_and_found_again(quick, durable, name, kind):
-    async with make(durable, **{kind: name}) as bench:
+async def test_a_server_that_hangs_is_told_and_found_again(quick, server, name, kind):
+    async with make(server, **{kind: name}) as bench:
         await ready(bench)
-        durable.hang()
+        server.hang()
         try:
             await lost(bench, "has not answered within")
         finally:
-            durable.wake()
+            server.wake()
         await bench.until(lambda b: b.states[-1][0] in {"armed", "lagging"})
 
 

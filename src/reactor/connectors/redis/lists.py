@@ -30,7 +30,8 @@ class Elements:
         config: RedisConfig = ctx.config
         self._ctx, self._config, self._opened = ctx, config, opened
         self._list = config.list_
-        self._at = f"{opened.place} {self._list}"
+        # Kept for each list, so that a trigger that is changed to another one and back finds what it had in hand.
+        self._key = f"queue {opened.place} {self._list}"
         self._most = min(_FIRST_COUNT, config.batch)
         self._told_at = 0.0
         self._name, self._done = "", 0
@@ -54,16 +55,16 @@ class Elements:
                     await self._hand_over(taken)
 
     async def _begin(self) -> None:
-        kept = self._ctx.saved().get("queue")
-        if isinstance(kept, dict) and kept.get("at") == self._at:
+        kept = self._ctx.saved().get(self._key)
+        if isinstance(kept, dict):
             self._name, self._done = str(kept["name"]), int(kept["done"])
         else:
             self._name = f"{self._list}:reactor-{self._ctx.key}-{secrets.token_hex(4)}"
-            await deliver(self._ctx, [], save={"queue": self._saved()})
+            await deliver(self._ctx, [], save={self._key: self._saved()})
         await self._link.call("DEL", self._batch(self._done))
 
     def _saved(self) -> dict[str, str | int]:
-        return {"at": self._at, "name": self._name, "done": self._done}
+        return {"name": self._name, "done": self._done}
 
     def _batch(self, number: int) -> str:
         """The list that holds a batch."""
@@ -100,7 +101,7 @@ class Elements:
         """Hand elements to the door, and delete them after that."""
         items = [of_message(self._config, element, {"list": self._list}) for element in elements]
         self._done += 1
-        await hand_over(self._ctx, items, {"queue": self._saved()}, meanwhile=lambda: self._link.call("PING"))
+        await hand_over(self._ctx, items, {self._key: self._saved()}, meanwhile=lambda: self._link.call("PING"))
         await self._link.call("DEL", self._batch(self._done))
         failpoints.reach("source.acknowledged")
         size = sum(map(len, elements))

@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from reactor.connectors.kafka import actions, consumer, publishing
 from reactor.connectors.kafka.trigger import KafkaTrigger
@@ -28,6 +30,27 @@ def soon(monkeypatch):
 def bench(server, config):
     """A trigger on it."""
     return TriggerBench(KafkaTrigger(), config, connections={"kafka": {"type": "kafka", "servers": server.servers}})
+
+
+async def test_a_broker_that_wants_longer_sessions(mortal, monkeypatch):
+    monkeypatch.setattr(consumer, "SESSION", 500)
+    await mortal.make_topic("sessions")
+    async with bench(mortal, "sessions") as it:
+        await it.until(lambda b: b.state() == "lost")
+    assert it.states[-1] == ("lost", "Kafka takes no session of 500 ms; lower its `group.min.session.timeout.ms`")
+
+
+async def test_a_group_of_members_that_share_in_another_way(mortal):
+    await mortal.make_topic("foreign")
+    foreign = AIOKafkaConsumer(
+        "foreign",
+        bootstrap_servers=mortal.servers,
+        group_id="foreign",
+        partition_assignment_strategy=[RangePartitionAssignor],
+    )
+    async with foreign, bench(mortal, {"topics": "foreign", "group": "foreign"}) as it:
+        await it.until(lambda b: b.state() == "lost")
+    assert "has members that are no Reactor and share partitions in another way" in it.states[-1][1]
 
 
 async def test_stopping_while_the_broker_hangs_leaves_nothing_behind(mortal):

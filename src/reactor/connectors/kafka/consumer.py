@@ -78,6 +78,17 @@ async def commit(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, in
             return
 
 
+def check(consumer: AIOKafkaConsumer) -> None:
+    """See that nothing of it has ended by itself: then it would be silent for ever.
+
+    Raises:
+        KafkaError: something has.
+    """
+    fetcher = consumer._fetcher  # noqa: SLF001 - nothing public tells
+    if fetcher is not None and fetcher.error_future.done():
+        raise errors.KafkaError("fetching has ended by itself")
+
+
 async def let_go(consumer: AIOKafkaConsumer, *, gently: bool) -> None:
     """Leave the group, and let nothing run on. Not `gently`: the broker does not answer, so only the latter."""
     if gently:

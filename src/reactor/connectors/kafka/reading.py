@@ -170,6 +170,7 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ty
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Finish what is in hand; others go on behind it."""
+        self._settled = False
         if self._failure.done():
             return
         try:
@@ -177,7 +178,6 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ty
                 await self._pass_on(*self._hold.all())
         except Exception as error:  # noqa: BLE001 - aiokafka would log it and go on; `_read` raises it
             self._fail(error)
-        self._settled = False
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Nothing is read of them before they have their place."""
@@ -272,6 +272,7 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ty
             turn += 1
             before = self._topics
             await self._look(cluster, everything=turn % LOOK == 0)
+            consumers.check(self._consumer)
             if self._settled:
                 waits = 0.0
                 if any(name in before and before[name].id != topic.id for name, topic in self._topics.items()):
@@ -354,6 +355,13 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ty
             )
         if isinstance(error, errors.TopicAuthorizationFailedError):
             return _no_topic_rights(str(error.args[0]) if error.args else ", ".join(sorted(self._topics)))
+        if isinstance(error, errors.InconsistentGroupProtocolError):
+            return (
+                f"the group {self._group!r} has members that are no Reactor and share partitions in another way; say "
+                "another `group`"
+            )
+        if isinstance(error, errors.InvalidSessionTimeoutError):
+            return f"Kafka takes no session of {consumers.SESSION} ms; lower its `group.min.session.timeout.ms`"
         if isinstance(error, errors.UnsupportedCodecError):
             return f"{error}: pip install reactor-engine[kafka]"
         return f"Kafka: {error}; see the broker's log"

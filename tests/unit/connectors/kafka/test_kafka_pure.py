@@ -73,6 +73,11 @@ def test_only_names_have_to_be_there():
     assert KafkaConfig(topics=["a", "b.*", "/c/", "d?"]).names() == ["a"]
 
 
+def test_a_number_is_the_size_of_a_batch():
+    assert KafkaConfig(topics="t", batch=7).batching() == Batch(size=7, for_="1s")
+    assert KafkaConfig(topics="t").batching() is None
+
+
 @pytest.mark.parametrize("servers", ["", "h:0", "h:x", ":9092", "h:70000", [], "a:1,b:"])
 def test_servers_that_cannot_be(servers):
     with pytest.raises(ValueError, match="servers: "):

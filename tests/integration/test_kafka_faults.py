@@ -80,6 +80,7 @@ async def test_publishing_to_a_broker_that_dies_fails_and_works_again_when_it_is
         with pytest.raises(TransientError, match="nobody listens"):
             await call(actions.publish, {"topic": "out", "value": 3}, ctx)
         mortal.start()
-        assert (await call(actions.publish, {"topic": "out", "value": 4}, ctx))["topic"] == "out"
+        # What was told as not written is not written later by a producer that was given up.
+        assert (await call(actions.publish, {"topic": "out", "value": 4}, ctx))["offset"] == 1
     finally:
         await publishing.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -61,27 +61,35 @@ async def _open(wanted: _Wanted) -> _Producer:
 
 
 async def _stop(producer: _Producer) -> None:
-    """Close it, whatever state it is in; nothing runs on."""
+    """Close it, whatever state it is in; nothing runs on. One that is broken sends nothing more: what it has not sent
+    was told as not written.
+    """
     client = producer.client
-    stopping = asyncio.create_task(client.stop())
     before = asyncio.all_tasks()
-    done, _ = await asyncio.wait({stopping}, timeout=2)
-    if not done:
-        stopping.cancel()
-        await asyncio.wait({stopping}, timeout=1)
-    sender = client._sender  # noqa: SLF001 - `stop` waits for it as long as it likes
-    left = {task for task in (sender.sender_task, client.client._sync_task) if task is not None}  # noqa: SLF001
-    left |= {task for task in asyncio.all_tasks() - before if "MessageAccumulator" in repr(task.get_coro())}
+    if not producer.broken:
+        stopping = asyncio.create_task(client.stop())
+        await asyncio.wait({stopping}, timeout=2)
+        await _cancelled([stopping])
+    client._closed = True  # noqa: SLF001 - what `stop` does when it comes to its end
+    sender = client._sender.sender_task  # noqa: SLF001 - `stop` waits for it as long as it likes
+    await _cancelled([sender, client.client._sync_task])  # noqa: SLF001
+    await _cancelled([task for task in asyncio.all_tasks() - before if "MessageAccumulator" in repr(task.get_coro())])
+    with contextlib.suppress(errors.KafkaError, TimeoutError):
+        async with asyncio.timeout(1):
+            await client.client.close()
+    await _cancelled([sender])  # it waits for requests that have failed by now
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
+    """End them, and take what they fail with: it has been told."""
+    left = {task for task in tasks if task is not None}
     for task in left:
         task.cancel()
     if left:
         await asyncio.wait(left, timeout=1)
-    for task in {stopping, *left}:
+    for task in left:
         if task.done() and not task.cancelled():
             task.exception()
-    with contextlib.suppress(errors.KafkaError, TimeoutError):
-        async with asyncio.timeout(1):
-            await client.client.close()
 
 
 _producers: Shared[_Producer] = Shared(_open, _stop, usable=lambda producer: not producer.broken)

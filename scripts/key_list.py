@@ -40,7 +40,14 @@ REFUSED = (
     "unknown key",
 )
 """What has to be refused with a message and a place."""
-_STOP = {"#/$defs/step", "#/$defs/steps", "#/$defs/trigger", "#/$defs/template", "#/$defs/duration"}
+_STOP = {
+    "#/$defs/connection",
+    "#/$defs/step",
+    "#/$defs/steps",
+    "#/$defs/trigger",
+    "#/$defs/template",
+    "#/$defs/duration",
+}
 
 
 def known() -> dict[str, str]:
@@ -49,10 +56,13 @@ def known() -> dict[str, str]:
     found |= dict(of_table("step", keys.STEP_KEYS))
     found |= dict(of_table("step", keys.VERBS))
     found |= {f"step.{verb}.{name}": doc for verb, names in BESIDE.items() for name, doc in names.items()}
-    found["flow.connections.type"] = "The connection's type: `http`, `smtp`, `postgres`, `sqlite`, `mysql`."
     found |= dict(of_table("on", keys.TRIGGER_KEYS))
     found |= {f"on.older.{name}": doc for name, doc in OLDER.items()}
     catalog = reference.catalog()
+    listed = ", ".join(f"`{name}`" for name in sorted(catalog.connections))
+    found["flow.connections.type"] = f"The connection's type: {listed}."
+    for name, connection in catalog.connections.items():
+        found |= dict(_of_struct(f"connection.{name}", connection.settings))
     for kind, trigger in catalog.triggers.items():
         found[f"on.{kind}"] = trigger.doc
         found |= dict(_of_struct(f"on.{kind}", trigger.config))
@@ -85,6 +95,10 @@ def offered() -> set[str]:
     found |= set(_walk("step", {"properties": step["properties"]}, definitions))
     for rule in step["allOf"]:
         found |= set(_beside(rule, definitions))
+    found.add("flow.connections.type")
+    for rule in definitions["connection"]["allOf"]:
+        then = {"properties": {key: value for key, value in rule["then"]["properties"].items() if key != "type"}}
+        found |= set(_walk(f"connection.{rule['if']['properties']['type']['const']}", then, definitions))
     for kind in definitions["trigger"]["anyOf"]:
         found |= set(_of_trigger(kind, definitions))
     return found

@@ -40,12 +40,13 @@ from reactor.language.expressions.filters import FILTERS
 from reactor.language.expressions.predicates import TESTS
 from reactor.language.lint import RULES
 from reactor.model import durations
-from reactor.sdk import Catalog
+from reactor.sdk import Catalog, ConnectionType
 from reactor.server import metrics
 from reactor.server.api import LINES
 from reactor.settings import FIELDS, Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
+sys.path.insert(0, str(DOCS.parent))
 _MARK = re.compile(r"(<!-- reference: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _METRIC = re.compile(r'_add\(lines, "(\w+)", "(\w+)", "([^"]+)"')
 _ALIKE = {"log.info", "log.warn", "log.error"}
@@ -209,6 +210,20 @@ def triggers() -> str:
     return "\n\n".join(parts)
 
 
+def connections() -> str:
+    """Each kind of connection with its settings."""
+    parts = []
+    for name, kind in catalog().connections.items():
+        rows = [(key, value, _secret(kind, key, doc)) for key, value, doc in of_struct(kind.settings)]
+        tested = "" if kind.test else " It cannot be tested."
+        parts.append(f"### {name}\n\n{kind.doc}{tested}\n\n{table(('key', 'value', 'meaning'), rows)}")
+    return "\n\n".join(parts)
+
+
+def _secret(kind: ConnectionType, key: str, doc: str) -> str:
+    return f"{doc} Secret." if key.strip("`") in kind.secret else doc
+
+
 def actions() -> str:
     """Each action with its parameters."""
     parts = []
@@ -305,6 +320,22 @@ def proven() -> str:
     return table(("key", "what it does", "shown by"), rows)
 
 
+def faults() -> str:
+    """What each source goes through."""
+    from tests.sources import matrix  # noqa: PLC0415 - the tests say it
+
+    rows = [
+        (f"**{name}**: {doc}", *(_cell(matrix, source, name) for source in matrix.SOURCES))
+        for name, doc in matrix.FAULTS.items()
+    ]
+    why = [f"- {source}, {fault}: {reason}" for (source, fault), reason in matrix.EXCEPT.items()]
+    return "\n\n".join([table(("fault", *matrix.SOURCES), rows), *(["Not tried:", "\n".join(why)] if why else [])])
+
+
+def _cell(matrix: Any, source: str, fault: str) -> str:
+    return "–" if (source, fault) in matrix.EXCEPT else "✓"
+
+
 def refused() -> str:
     """What is refused, with the tests that show it."""
     import check_keys  # noqa: PLC0415 - they read this module
@@ -336,10 +367,12 @@ PARTS: dict[str, Callable[[], str]] = {
     "tests": lambda: names(name for name in TESTS if name.isalpha()),
     "triggers": triggers,
     "actions": actions,
+    "connections": connections,
     "settings": settings,
     "api": api,
     "metrics": measured,
     "lint": lint,
+    "faults": faults,
     "proven": proven,
     "refused": refused,
 }

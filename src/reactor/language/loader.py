@@ -11,6 +11,7 @@ import msgspec
 
 from reactor.language import control, shapes, triggers
 from reactor.language.cases import read_cases
+from reactor.language.connections import read_connections
 from reactor.language.dialects import openworkflow
 from reactor.language.keys import CONTROL_KEYS, FLOW, FLOW_KEYS
 from reactor.language.lists import Call
@@ -26,6 +27,7 @@ from reactor.sdk import Catalog
 _FIELDS = {"if": "if_", "on": "triggers", "workflow": "steps"}
 _LAST = ("outputs", "on_failure", "on_cancel")
 """Read when all steps are known."""
+shapes.READERS["connections"] = read_connections
 _CONTROL = frozenset(key.name for key in CONTROL_KEYS)
 _ENDED = "`undo` cannot stand here: when these steps run, everything is undone already; take it out"
 

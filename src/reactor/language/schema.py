@@ -46,6 +46,7 @@ def flow_schema(catalog: Catalog) -> Schema:
     params = _structs(catalog, definitions)
     definitions["step"] = _step(catalog, params)
     definitions["trigger"] = _trigger(catalog, params)
+    definitions["connection"] = _connection(catalog, params)
     return {
         "$schema": DRAFT,
         "$id": ID,
@@ -155,16 +156,7 @@ _SHAPES: dict[str, Callable[[Key], Schema]] = {
     "value": _always({}),
     "names": _always({"type": "object", "minProperties": 1}),
     "schema": _always({"type": "object"}),
-    "connections": _always(
-        {
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "required": ["type"],
-                "properties": {"type": {"type": "string"}},
-            },
-        }
-    ),
+    "connections": _always({"type": "object", "additionalProperties": _ref("connection")}),
     "steps": _always(_ref("steps")),
     "count": lambda key: {"anyOf": [_bounds("integer")(key), _ref("template")]},
     "true": _always({"const": True}),
@@ -225,10 +217,12 @@ def _structs(catalog: Catalog, definitions: Schema) -> dict[type, Schema]:
     """The schemas of all parameters and configurations; what they share goes to the definitions."""
     structs = [action.params for action in catalog.actions.values()]
     structs += [trigger.config for trigger in catalog.triggers.values()]
+    structs += [kind.settings for kind in catalog.connections.values()]
     unique = list(dict.fromkeys(structs))
     made, shared = msgspec.json.schema_components(unique, schema_hook=lambda _kind: {}, ref_template=_REF + "{name}")
     names = {name: re.sub(r"[^A-Za-z0-9_.-]", "_", name) for name in shared}
-    params = {action.params for action in catalog.actions.values()}
+    params: set[Any] = {action.params for action in catalog.actions.values()}
+    params |= {kind.settings for kind in catalog.connections.values()}
     open_names = _reachable([schema for struct, schema in zip(unique, made, strict=True) if struct in params], shared)
     for name, schema in shared.items():
         ready = _renamed(schema, names)
@@ -288,6 +282,25 @@ def _or_template(schema: Schema) -> Schema:
     described: Schema = {name: schema[name] for name in ("description", "default") if name in schema}
     bare = {name: item for name, item in schema.items() if name not in described}
     return {**described, "anyOf": [_with_templates(bare), _ref("template")]} if bare else schema
+
+
+def _connection(catalog: Catalog, params: dict[type, Schema]) -> Schema:
+    """A connection: by its type the keys that it takes."""
+    rules = []
+    for kind in catalog.connections.values():
+        declared = params[kind.settings]
+        keys = {
+            "properties": {"type": True, **declared.get("properties", {})},
+            "required": declared.get("required", []),
+        }
+        meant = {"properties": {"type": {"const": kind.name}}, "required": ["type"]}
+        rules.append({"if": meant, "then": {"description": kind.doc, **keys, "additionalProperties": False}})
+    return {
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": {"type": "string", "description": "The kind of system."}},
+        **({"allOf": rules} if rules else {}),
+    }
 
 
 def _step(catalog: Catalog, params: dict[type, Schema]) -> Schema:

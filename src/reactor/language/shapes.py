@@ -23,8 +23,6 @@ from reactor.model.event import RESERVED
 from reactor.model.flow import Dedupe, Delay, Number, Retry
 
 _NULL_MEANS_SOMETHING = frozenset({"result", "value", "plain"})
-_FILLED = re.compile(r"\{\{\s*(?:secrets|env)\.[A-Za-z_][A-Za-z0-9_-]*\s*\}\}")
-"""As `engine.connections` fills it in."""
 _VAR_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 STATE_OPS = ("set", "add", "delete")
 _LONG_PAUSE = 60_000
@@ -408,30 +406,6 @@ def _schema(reader: Reader, node: Node, key: Key, _scope: Scope, _where: str) ->
     return node.plain
 
 
-def _connections(reader: Reader, node: Node, key: Key, scope: Scope, where: str) -> dict[str, Any] | None:
-    if not isinstance(node, Mapping):
-        reader.wrong(node, key.name, f"a map such as {key.example}")
-        return None
-    for name, item in node.entries.items():
-        kind = item.get("type") if isinstance(item, Mapping) else None
-        if not isinstance(item, Mapping) or not isinstance(kind, Scalar) or not kind.text or is_template(kind.text):
-            message = f"connection `{shown(name)}` needs a `type`; write for example `{{type: sqlite, url: orders.db}}`"
-            reader.report("missing-key", message, kind or item)
-        told = len(reader.problems)
-        reader.value(item, scope, f"{where}.{name}")
-        if len(reader.problems) == told:
-            _only_names(reader, item)
-    return node.plain
-
-
-def _only_names(reader: Reader, node: Node) -> None:
-    """A connection is filled in when an action asks for it, by names alone."""
-    for scalar in scalars(node):
-        if isinstance(scalar.value, str) and is_template(_FILLED.sub("", scalar.text)):
-            message = "a connection takes only `{{ secrets.NAME }}` and `{{ env.NAME }}`, without filters and operators"
-            reader.report("constant", message, reader.source.locate(scalar, max(scalar.text.find("{{"), 0)))
-
-
 def no_templates(
     reader: Reader, node: Node, allowed: re.Pattern[str], message: str, skip: AbstractSet[int] = frozenset()
 ) -> bool:
@@ -473,8 +447,7 @@ READERS: dict[str, Read] = {
     "dedupe": _dedupe,
     "wait": _wait,
     "schema": _schema,
-    "connections": _connections,
 }
-"""`people`, `control`, `cases` and `orchestration` add theirs; `triggers`, `action`, names and the like are read by the
-parts that they belong to.
+"""`people`, `control`, `cases`, `orchestration` and the loader add theirs; `triggers`, `action`, names and the like are
+read by the parts that they belong to.
 """

@@ -2,16 +2,20 @@
 
 import asyncio
 import base64
+import binascii
 import json
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reactor.connectors.nats import connector
+from reactor.connectors.nats.nkey import NKey
 from reactor.connectors.nats.settings import NATS
 from reactor.sdk import ConnectionContext, PermanentError, StepError, TransientError
 from reactor.sdk.connection import converted
 from reactor.testing.actions import action_context, call
-from reactor.testing.servers import Nats, Wire, free_port
+from reactor.testing.servers import Nats, Wire, certificate_files, free_port
 from tests.integration.nats_kit import armed, bench, close, drained, lost, other
 
 PUBLISH, REQUEST = connector.actions
@@ -240,6 +244,111 @@ async def test_credentials(options, right, wrong):
         with pytest.raises(PermanentError, match="wants credentials; give the connection `user`") as caught:
             await described(own)
         assert caught.value.kind == "nats.login"
+
+
+async def test_an_nkey():
+    seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"  # of the NATS documentation
+    with Nats(authorization={"users": [{"nkey": NKey(seed).public}]}) as own:
+        assert (await described(own, nkey=seed)).startswith("NATS 2.")
+        async with bench(own, "x", connection={"nkey": seed}) as running:
+            await armed(running)
+        with pytest.raises(PermanentError, match="refuses the token of the connection"):
+            await described(own, token="t0ken")
+
+
+async def test_credentials_of_a_file():
+    """What `nsc` makes: an operator signs an account, the account a user."""
+    operator, account, user = (Signer(kind) for kind in "OAU")
+    options = {
+        "operator": operator.jwt("operator", operator),
+        "resolver": "MEMORY",
+        "resolver_preload": {account.public: operator.jwt("account", account, limits=UNLIMITED)},
+    }
+    text = (
+        f"-----BEGIN NATS USER JWT-----\n{account.jwt('user', user, **UNLIMITED)}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{user.seed}\n------END USER NKEY SEED------\n"
+    )
+    with Nats(jetstream=False, **options) as own:
+        assert "without JetStream for this user" in await described(own, creds=text)
+        other_user = text.replace(user.seed, Signer("U").seed)
+        with pytest.raises(PermanentError, match="refuses the credentials of the connection"):
+            await described(own, creds=other_user)
+
+
+UNLIMITED = {
+    "subs": -1,
+    "data": -1,
+    "payload": -1,
+    "conn": -1,
+    "leaf": -1,
+    "imports": -1,
+    "exports": -1,
+    "wildcards": True,
+}
+
+
+class Signer:
+    """An NKey of any kind, that signs JWTs."""
+
+    def __init__(self, kind):
+        self.key = Ed25519PrivateKey.generate()
+        prefix = {"O": 14 << 3, "A": 0, "U": 20 << 3}[kind]
+        self.public = written(bytes([prefix]) + self.key.public_key().public_bytes_raw())
+        head = bytes([(18 << 3) | (prefix >> 5), (prefix & 31) << 3])
+        self.seed = written(head + self.key.private_bytes_raw())
+
+    def jwt(self, kind, subject, **claims):
+        """`subject`, as this one says it is."""
+        parts = [
+            {"typ": "JWT", "alg": "ed25519-nkey"},
+            {
+                "jti": "x",
+                "iat": 1_700_000_000,
+                "iss": self.public,
+                "sub": subject.public,
+                "name": kind,
+                "nats": {"type": kind, "version": 2, **claims},
+            },
+        ]
+        text = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+        return f"{text}.{base64.urlsafe_b64encode(self.key.sign(text.encode())).decode().rstrip('=')}"
+
+
+def written(raw):
+    return base64.b32encode(raw + binascii.crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
+
+
+async def test_tls():
+    certificate, key = certificate_files()
+    with Nats(tls=(certificate, key)) as own:
+        ca = {"tls": {"ca": certificate}}
+        assert (await described(own, **ca)).startswith("NATS 2.")
+        assert (await described(own, tls={"verify": False})).startswith("NATS 2.")
+        async with bench(own, "x", connection=ca) as running:
+            await armed(running)
+        refused: list[dict[str, Any]] = [{}, {"tls": {}}]
+        for given in refused:
+            with pytest.raises(TransientError, match="check `tls` of the connection"):
+                await described(own, **given)
+
+
+async def test_no_credentials_are_sent_in_the_clear(server):
+    seen = []
+
+    async def take(reader, writer):
+        writer.write(b'INFO {"server_id":"x","version":"2.9.0","max_payload":1000,"headers":true}\r\n')
+        seen.append(await reader.read())
+        writer.close()
+
+    listener = await asyncio.start_server(take, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    try:
+        with pytest.raises(TransientError, match="secure connection not available"):
+            await described(server, servers=f"127.0.0.1:{port}", user="ann", password="s3cret", tls={})
+    finally:
+        listener.close()
+        await listener.wait_closed()
+    assert seen == [b""]
 
 
 async def test_it_shows_its_name(server, someone):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 SOURCES: dict[str, str] = {
+    "nats": "nats:NatsRig",
     "kafka": "kafka:KafkaRig",
     "redis stream": "redis:RedisStream",
 }

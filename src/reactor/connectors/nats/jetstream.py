@@ -97,6 +97,7 @@ class Consumer(msgspec.Struct, frozen=True):
     ack_floor: Point = Point()
     num_ack_pending: int = 0
     num_pending: int = 0
+    num_waiting: int = 0
     error: Failure | None = None
 
     @property
@@ -108,6 +109,13 @@ class Consumer(msgspec.Struct, frozen=True):
     def patience(self) -> float:
         """Seconds until the server gives a message to somebody else."""
         return min([self.config.ack_wait, *self.config.backoff]) / 1e9
+
+
+class _Whole(msgspec.Struct, frozen=True):
+    """An answer with all that a consumer is configured to."""
+
+    config: dict[str, Any] = {}
+    error: Failure | None = None
 
 
 async def stream_info(link: Link, name: str) -> Stream:
@@ -163,6 +171,35 @@ async def make_consumer(link: Link, config: NatsConfig, durable: str, taken: Tak
     if config.subject is not None:
         wanted["filter_subject"] = config.subject
     stream = config.stream
+    request = {"stream_name": stream, "config": wanted}
+    found = await _ask(link, f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", request, Consumer)
+    if found.error is not None:
+        raise _failed(link, found.error)
+    return found
+
+
+def alone(taken: Taken, found: Consumer) -> bool:
+    """Whether what the consumer has given out and nobody acknowledged was surely given to us, before we were cut off:
+    nothing that it gave out since our last commit is acknowledged, and nobody waits for more.
+    """
+    given = found.delivered.consumer_seq - taken.number
+    return taken.consumer == found.created and 0 < given <= found.num_ack_pending and not found.num_waiting
+
+
+async def begin_again(link: Link, config: NatsConfig, durable: str, taken: Taken) -> Consumer:
+    """Make a consumer that is ours alone anew, as it was but behind what was taken: what was in flight comes at once
+    and in its order. Else it would come when the time for acknowledgements is over, after newer messages.
+
+    Raises:
+        PermanentError, TransientError: as `stream_info`.
+    """
+    stream = config.stream
+    was = await _ask(link, f"CONSUMER.INFO.{stream}.{durable}", None, _Whole)
+    wanted = {name: value for name, value in was.config.items() if name not in ("opt_start_time", "metadata")}
+    wanted |= {"deliver_policy": "by_start_sequence", "opt_start_seq": taken.floor + 1}
+    gone = await _ask(link, f"CONSUMER.DELETE.{stream}.{durable}", None, _Whole)
+    if gone.error is not None:
+        raise _failed(link, gone.error)
     request = {"stream_name": stream, "config": wanted}
     found = await _ask(link, f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", request, Consumer)
     if found.error is not None:

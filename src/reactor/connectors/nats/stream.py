@@ -29,7 +29,7 @@ from reactor.sdk.delivery import deliver
 
 SAVED = "taken"
 _GLANCE = 1.0
-_PULL = 5.0
+_PULL = 3.0
 """Seconds that a pull waits at the server for its messages."""
 _POLL = 3.0
 _GRACE = 2.5
@@ -107,7 +107,11 @@ class Streaming:
         if found is None:
             begin = Taken(self._stream, stream.created, self._durable) if anew else taken
             found = await jetstream.make_consumer(self._link, self._config, self._durable, begin)
-        self._consumer = jetstream.checked(self._config, self._durable, found)
+        jetstream.checked(self._config, self._durable, found)
+        if taken is not None and stream.config.retention != "interest" and await self._alone(taken, found):
+            found = await jetstream.begin_again(self._link, self._config, self._durable, taken)
+            taken.consumer = found.created
+        self._consumer = found
         if taken is None:
             taken = Taken(self._stream, stream.created, self._durable)
             taken.consumer = found.created
@@ -115,12 +119,25 @@ class Streaming:
         self._taken = taken
         self._gaps = Gaps(self._ctx, self._link, self._config, stream)
         self._gaps.passed_over(taken, found)
-        taken.consumer = found.created
+        taken.consumer, taken.number = found.created, found.delivered.consumer_seq
         taken.raise_floor(found.settled)
         self._gaps.trimmed(taken, stream)
         begun = max(found.delivered.stream_seq, stream.state.first_seq - 1)
         self._order = Order(found.delivered.consumer_seq, begun)
         await self._save()
+
+    async def _alone(self, taken: Taken, found: jetstream.Consumer) -> bool:
+        """See `jetstream.alone`; our own pull, from before we were cut off, may wait there for a moment."""
+        until = asyncio.get_running_loop().time() + _PULL + _GLANCE
+        while found.num_waiting and jetstream.alone(taken, msgspec.structs.replace(found, num_waiting=0)):
+            if asyncio.get_running_loop().time() > until:
+                return False
+            await asyncio.sleep(_GLANCE / 4)
+            again = await jetstream.consumer_info(self._link, self._stream, self._durable)
+            if again is None:
+                return False
+            found = again
+        return jetstream.alone(taken, found)
 
     def _remembered(self, stream: jetstream.Stream) -> tuple[Taken | None, bool]:
         """What was taken of this very stream, and whether the stream was made anew since."""
@@ -208,6 +225,7 @@ class Streaming:
         new: dict[int, Delivered] = {}
         holes = []
         for one in batch:
+            self._taken.number = one.number
             first, last = self._order.next(one.number, one.sequence, again=one.times > 1)
             if first < last:
                 holes.append((first, last - 1))

@@ -28,6 +28,8 @@ class Taken(msgspec.Struct):
     durable: str
     consumer: str = ""
     """When the consumer was made."""
+    number: int = 0
+    """Deliveries of the consumer when this was saved."""
     floor: int = 0
     """All up to it need nothing any more."""
     stretches: list[Stretch] = []

@@ -12,10 +12,11 @@ import subprocess
 import time
 from urllib.parse import unquote
 
+import psycopg
 import pytest
 
-from reactor.testing.servers import Redis, smtp_server
-from tests.examples.shop import ABROAD, QUEUE, service
+from reactor.testing.servers import Postgres, Redis, smtp_server
+from tests.examples.shop import ABROAD, ETL, QUEUE, service
 
 CSV = "country,amount\nDE,10.50\nFR,7\nDE,2\n"
 NASTY = "Ann'; touch pwned; echo '\"$(touch pwned)`touch pwned`"
@@ -36,6 +37,7 @@ def test_a_fresh_machine_is_green(shop):
     abroad = {trigger["flow"]: trigger for trigger in triggers if trigger["kind"] in ABROAD}
     assert {trigger["state"] for trigger in abroad.values()} == {"failed"}
     assert "Redis at 127.0.0.1:1/0 cannot be reached" in abroad["work"]["reason"]
+    assert "PostgreSQL cannot be reached" in abroad["copy-orders"]["reason"]
     states = {trigger["flow"]: trigger["state"] for trigger in triggers if trigger["flow"] not in abroad}
     assert states.pop("deployment") == "disabled"
     assert set(states.values()) == {"armed"}
@@ -334,4 +336,43 @@ def test_jobs_are_worked_off_once_over_a_crash_and_a_redis_that_goes_away(shop):
         assert (letter["job"], letter["kind"]) == (lost, "http.404")
         assert shop.text("outbox/dead-jobs.txt") == f"lost: http.404 ({letter['run']})\n"
         assert redis.do("XPENDING", "jobs", "workers")[0] == 0
+        shop.stop()
+
+
+def test_a_table_is_copied_change_by_change_over_crashes(shop):
+    with Postgres({"synchronous_commit": "on"}) as postgres:
+        with psycopg.connect(postgres.url(), autocommit=True) as admin:
+            admin.execute("CREATE DATABASE shop")
+        for name in ETL:
+            shop.edit(name, "postgres@127.0.0.1:1/", f"postgres@127.0.0.1:{postgres.port}/")
+
+        def sql(*statements):
+            with psycopg.connect(postgres.url("shop"), autocommit=True) as there:
+                return [there.execute(statement) for statement in statements]
+
+        def copied(*rows):
+            with sqlite3.connect(shop.files / "warehouse.db") as copy:
+                found = copy.execute("SELECT id, customer, total FROM orders ORDER BY id").fetchall()
+            copy.close()
+            return found == [*rows]
+
+        sql("CREATE TABLE orders (id int PRIMARY KEY, customer text, total numeric, note text)")
+        sql("INSERT INTO orders VALUES (1, 'Ann', 2.50, 'fragile'), (2, 'Bob', 9, NULL)")
+        shop.start()
+        shop.until(lambda: {t["state"] for t in shop.get("/triggers") if t["kind"] == "cdc"} == {"armed"}, "it listens")
+        shop.until(lambda: copied((1, "Ann", "2.50"), (2, "Bob", "9")), "what was there is copied")
+        sql("UPDATE orders SET total = 3 WHERE id = 1")
+        shop.until(lambda: len([*shop.files.glob("history/1/*.json")]) == 1, "the change is a file")
+        shop.stop(signal.SIGKILL)
+        sql("DELETE FROM orders WHERE id = 2", "INSERT INTO orders VALUES (3, 'Eve; --', 1)")
+        sql(*(f"UPDATE orders SET total = {n} WHERE id = 3" for n in range(20)))
+        sql("UPDATE orders SET id = 4 WHERE id = 1")
+        postgres.kill()
+        postgres.start()
+        shop.start()
+        shop.until(lambda: copied((3, "Eve; --", "19"), (4, "Ann", "3")), "the copy is as the table")
+        shop.until(lambda: len([*shop.files.glob("history/3/*.json")]) == 21, "every state is a file")
+        (first, *_) = sorted(shop.files.glob("history/3/*.json"))
+        assert json.loads(first.read_text())["row"]["customer"] == "Eve; --"
+        assert len(shop.runs("copy-orders")) == 2 + 1 + 1 + 1 + 20 + 1
         shop.stop()

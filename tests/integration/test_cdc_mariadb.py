@@ -266,6 +266,7 @@ SETTINGS = {
     "binlog_format": ("STATEMENT", "ROW"),
     "binlog_row_image": ("MINIMAL", "FULL"),
     "binlog_row_metadata": ("MINIMAL", "FULL"),
+    "log_bin_compress": ("ON", "OFF"),
 }
 
 
@@ -275,7 +276,7 @@ async def test_settings_of_the_server_that_tell_too_little(db, name):
     db.execute("CREATE TABLE t (id int PRIMARY KEY)", f"SET GLOBAL {name} = '{wrong}'")
     try:
         async with bench(db, {"tables": "t"}) as made:
-            await lost(made, f"{name} is {wrong}", f"SET GLOBAL {name} = {right}")
+            await lost(made, "the server's binlog", f"SET GLOBAL {name} = {right}")
     finally:
         db.execute(f"SET GLOBAL {name} = '{right}'")
 
@@ -373,3 +374,22 @@ async def test_a_cable_that_is_cut(db):
             await made.until(lambda b: b.drafts)
     assert ids(made) == [1]
     assert made.gaps == []
+
+
+async def test_what_cannot_be_decoded_is_a_dead_letter_or_a_gap(db):
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    async with bench(db, {"tables": "t"}) as made:
+        await armed(made)
+        db.execute("SET GLOBAL binlog_row_metadata = MINIMAL", "INSERT INTO t VALUES (1, 'a')")
+        db.execute("SET GLOBAL binlog_row_metadata = FULL", "INSERT INTO t VALUES (2, 'b')")
+        await made.until(lambda b: b.drafts)
+        assert ids(made) == [2]
+        (letter,) = made.dead
+        assert "binlog_row_metadata was not FULL" in letter.reason
+        assert b"a" in letter.payload
+        assert letter.metadata["table"] == f"{db.name}.t"
+        db.execute("SET GLOBAL log_bin_compress = ON", f"INSERT INTO t VALUES (3, '{'c' * 1000}')")
+        db.execute("SET GLOBAL log_bin_compress = OFF", "INSERT INTO t VALUES (4, 'd')")
+        await made.until(lambda b: len(b.drafts) == 2)
+    assert ids(made) == [2, 4]
+    assert "compressed" in made.gaps[0]

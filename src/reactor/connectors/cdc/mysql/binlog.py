@@ -23,7 +23,10 @@ from reactor.sdk import JSON, DeadLetter, TriggerLost
 
 _BEAT = 2
 """Seconds between two signs of life of a server that has nothing to tell."""
+_PACKED = {40, *range(165, 172)}
+"""Types of events that hold others compressed: of MySQL, of MariaDB. The driver cannot open them."""
 _EVENTS = [
+    event.NotImplementedEvent,
     event.RotateEvent,
     event.QueryEvent,
     event.XidEvent,
@@ -86,6 +89,7 @@ class Binlog:
             server_id=server_id,
             blocking=True,
             only_events=_EVENTS,
+            filter_non_implemented_events=False,
             auto_position=self._start.executed.text,
             is_mariadb=self._server.mariadb,
             only_schemas=sorted({name.split(".", 1)[0] for name in self._plan.tables}),
@@ -130,6 +134,8 @@ class Binlog:
                 yield from self._query(found)
             elif isinstance(found, event.XidEvent | event.XAPrepareEvent):
                 yield self._end()
+            elif found.event_type in _PACKED:
+                yield self._packed()
 
     @property
     def time(self) -> int:
@@ -158,6 +164,13 @@ class Binlog:
                 server=self._server.id,
             )
         return Item(position=self._position)
+
+    def _packed(self) -> Item:
+        reason = (
+            f"the binlog is compressed at {self._gtid} and cannot be read there: what was changed in "
+            f"{', '.join(self._plan.names)}, if anything, is lost; switch the compression off"
+        )
+        return Item(note=functools.partial(self._plan.gap, reason))
 
     def _query(self, found: Any) -> Iterator[Item]:
         text = found.query if isinstance(found.query, str) else found.query.decode("utf-8", "replace")

@@ -28,6 +28,12 @@ _WANTED = {
     "log_bin": ("1", "binlog is off, so nothing tells its changes", "log_bin in my.cnf, and restart it"),
     "binlog_format": ("ROW", "binlog_format is {}, so its binlog has statements, not rows", "binlog_format = ROW"),
     "binlog_row_image": ("FULL", "binlog_row_image is {}, so rows are not whole", "binlog_row_image = FULL"),
+    "log_bin_compress": ("OFF", "binlog is compressed, which cannot be read", "log_bin_compress = OFF"),
+    "binlog_transaction_compression": (
+        "OFF",
+        "binlog is compressed, which cannot be read",
+        "binlog_transaction_compression = OFF",
+    ),
     "binlog_row_metadata": (
         "FULL",
         "binlog_row_metadata is {}, so its binlog does not name columns",
@@ -136,6 +142,8 @@ class Server:
         self.id = int(server)
         for name, (wanted, wrong, remedy) in _WANTED.items():
             found = self.variable(connection, name)
+            if found is None and wanted == "OFF":
+                continue
             if found is None or str(found).upper() != wanted:
                 how = remedy if name == "log_bin" else f"it: SET GLOBAL {remedy} (and in my.cnf)"
                 raise TriggerLost(f"the server's {wrong.format(found or 'not known')}; set {how}")

@@ -99,8 +99,8 @@ class _Following:
 
     async def _able(self) -> None:
         level, standby, version = (await self._side.soon(_STATE))[0]
-        if int(version or 0) < 110_000:
-            raise TriggerLost("this PostgreSQL is older than 11; changes are read from 11 on")
+        if int(version or 0) < 120_000:
+            raise TriggerLost("this PostgreSQL is older than 12; changes are read from 12 on")
         if standby == "true":
             raise TriggerLost("this PostgreSQL is a standby; point the connection at the primary")
         if level != "logical":

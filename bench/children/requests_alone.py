@@ -15,9 +15,9 @@ Send = Callable[[], Awaitable[object]]
 
 def our_action(method: str, url: str) -> Send:
     """The handler of `http.request`, called with fresh parameters as a run does it, and no engine around it."""
-    from reactor.connectors.http.request import Params, http_request  # noqa: PLC0415 - only where it is measured
-    from reactor.model.clock import SystemClock  # noqa: PLC0415
-    from reactor.sdk import ActionContext  # noqa: PLC0415
+    from reactor.connectors.http.request import Params, http_request
+    from reactor.model.clock import SystemClock
+    from reactor.sdk import ActionContext
 
     settings = {"http_allow": ("127.0.0.0/8",), "http_timeout": 30_000, "http_max_body": 10 << 20, "file_roots": ()}
     clock, log = SystemClock(), logging.getLogger("bench")
@@ -35,7 +35,7 @@ def our_action(method: str, url: str) -> Send:
 
 def httpx(method: str, url: str, concurrency: int) -> Send:
     """A plain client with one pool."""
-    import httpx2  # noqa: PLC0415
+    import httpx2
 
     client = httpx2.AsyncClient(
         trust_env=False,

@@ -17,6 +17,7 @@ from bench.scenarios import (
     patterns,
     pure,
     requests,
+    sources,
     sustained,
     waiting,
     writes,
@@ -25,6 +26,7 @@ from bench.scenarios import (
 ALL: tuple[Scenario, ...] = (
     accept.SCENARIO,
     sustained.SCENARIO,
+    sources.SCENARIO,
     pure.SCENARIO,
     writes.SCENARIO,
     orchestration.SCENARIO,

@@ -1,0 +1,1 @@
+"""Sources of events for the bench: real servers, and who fills them."""

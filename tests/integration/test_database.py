@@ -215,6 +215,40 @@ async def test_rows_of_a_change(db):
     assert await db.query("UPDATE item SET name = name") == {"rows": [], "columns": [], "row_count": 2}
 
 
+@pytest.mark.proves("database.transaction.connection")
+async def test_a_transaction_by_way_of_a_connection(db):
+    given = {"type": {"postgresql": "postgres"}.get(db.kind, db.kind), "url": db.url}
+    ctx = action_context(settings=db.ctx.settings, connections={"main": given})
+    insert = {"sql": "INSERT INTO item (name) VALUES ('a')"}
+    await call(ACTIONS["database.transaction"], {"connection": "main", "statements": [insert]}, ctx)
+    assert await db.count() == 1
+
+
+@pytest.mark.proves("database.transaction.{url,statements}", "database.transaction.statements.{sql,params}")
+async def test_several_statements_are_done_together_or_not_at_all(db):
+    insert = {"sql": "INSERT INTO item (name) VALUES (:name)", "params": {"name": "a"}}
+    output = await db.call("transaction", statements=[insert, {"sql": "SELECT name FROM item"}])
+    assert output == {
+        "results": [
+            {"rows": [], "columns": [], "row_count": 1},
+            {"rows": [{"name": "a"}], "columns": ["name"], "row_count": 1},
+        ],
+        "row_count": 2,
+    }
+    other = {"sql": "INSERT INTO item (name) VALUES (:name)", "params": {"name": "b"}}
+    await db.fails("database.constraint", "transaction", statements=[{"sql": "SELECT 1"}, other, insert])
+    assert await db.count() == 1
+    await db.fails("input", "transaction", statements=[])
+    await db.fails("input", "transaction", statements=[{"sql": "SELECT :x"}])
+
+
+@pytest.mark.proves("database.transaction.timeout")
+async def test_a_transaction_that_takes_too_long_is_undone(db):
+    insert = {"sql": "INSERT INTO item (name) VALUES ('a')"}
+    await db.fails("database.timeout", "transaction", statements=[insert, {"sql": db.endless}], timeout="300ms")
+    assert await db.count() == 0
+
+
 async def test_two_columns_of_one_name(db):
     assert (await db.query("SELECT 1 AS id, 2 AS id"))["rows"] == [{"id": 1, "id_2": 2}]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from reactor.language.expressions import Compiled, Constant, compile_command, is_template
 from reactor.language.key import NAME, WHOLE, make
@@ -12,7 +13,7 @@ from reactor.language.names import Scope
 from reactor.language.problems import closest, listed, shown
 from reactor.language.reading import Reader
 from reactor.language.shapes import read as read_shape
-from reactor.language.source import Mapping, Node, Scalar
+from reactor.language.source import Mapping, Node, Scalar, Sequence
 from reactor.language.structs import Given, check
 from reactor.model.flow import ActionStep, CallStep
 from reactor.sdk import Action
@@ -74,8 +75,9 @@ def _compiled(
     parts: dict[str, Compiled | None] = {}
     holder = Mapping(node.start, node.end)
     for name, value in values.items():
-        if name in called.literal and isinstance(value, Scalar) and is_template(str(value.value)):
-            _code(reader, called, name, value)
+        if found := list(_templates(called, name, value)):
+            for place, template in found:
+                _code(reader, called, place, template)
             parts[name] = None
         elif (called.name, name) in _COMMAND_LINES and isinstance(value, Scalar) and isinstance(value.value, str):
             parts[name] = reader.custom(value, scope, lambda text: compile_command(text, reader.legacy))
@@ -83,6 +85,20 @@ def _compiled(
             parts[name] = reader.value(value, scope, f"{where}.{name}")
         holder.put(Scalar(value.start, value.start, name, name, ""), value)
     return reader.assembled(parts, holder, scope, where)
+
+
+def _templates(called: Action, name: str, value: Node) -> Iterator[tuple[str, Node]]:
+    """Where a template stands in place of code: the parameter's own name, or `statements.sql` in a list of maps."""
+    for place in called.literal:
+        parameter, _, inner = place.partition(".")
+        if parameter != name:
+            continue
+        if isinstance(value, Scalar) and is_template(str(value.value)):
+            yield place, value
+        for item in value.items if inner and isinstance(value, Sequence) else ():
+            code = item.get(inner) if isinstance(item, Mapping) else item
+            if isinstance(code, Scalar) and is_template(str(code.value)):
+                yield place, code
 
 
 def _code(reader: Reader, called: Action, name: str, value: Node) -> None:

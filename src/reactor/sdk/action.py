@@ -94,7 +94,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     open_params: str | None = None
     """Name of a `dict` field that takes every parameter that is no field itself (`log.info` takes any)."""
     literal: tuple[str, ...] = ()
-    """Parameters that are code (`sql`): `validate` refuses a `{{ … }}` in them, so that data cannot become code."""
+    """Parameters that are code (`sql`; `statements.sql` in a list of maps): `validate` refuses a `{{ … }}` in them, so
+    that data cannot become code."""
 
     stream: bool = False
     """It opens streams: its output holds `{"$stream": {action, with, cursor?}}`, which `for_each` goes over by calling

@@ -12,6 +12,7 @@ from reactor.sdk import Action, ActionContext, Effect, Retry, action
 ROWS = 10_000
 """Rows of one query, unless it says otherwise."""
 _MOST_ROWS = 1_000_000
+_MOST_STATEMENTS = 100
 _RETRY = Retry(max=3, delay=1_000, max_delay=30_000)
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=_MOST_ROWS)]
@@ -51,24 +52,7 @@ class QueryParams(DatabaseParams, kw_only=True):
     def __post_init__(self) -> None:
         """Check what types cannot say."""
         super().__post_init__()
-        from reactor.connectors.database import statement  # noqa: PLC0415
-
-        read = statement.read(self.sql)
-        if read.problem is not None:
-            raise ValueError(f"sql: {read.problem}")
-        missing = [name for name in read.names if name not in self.params]
-        if missing:
-            raise ValueError(f"sql: `:{missing[0]}` has no value in `params`")
-        other = [name for name in self.params if name not in read.names]
-        if other:
-            raise ValueError(f"params: {other[0]!r} is nowhere in `sql` (write `:{other[0]}`)")
-        for name in read.lists:
-            if not isinstance(self.params[name], list):
-                raise ValueError(f"params: {name!r} stands behind IN and should be a list")
-            if not self.params[name] and name in read.excluded:
-                raise ValueError(
-                    f"params: {name!r} is empty, and NOT IN has no way to say so; guard the step with `if`"
-                )
+        _check_statement(self.sql, self.params)
 
     @property
     def writes(self) -> bool:
@@ -76,6 +60,26 @@ class QueryParams(DatabaseParams, kw_only=True):
         from reactor.connectors.database import statement  # noqa: PLC0415
 
         return not statement.read(self.sql).reads if self.write is None else self.write
+
+
+class Statement(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One of several statements."""
+
+    sql: str
+    """Code, as in `database.query`."""
+    params: dict[str, Any] = {}
+    """Values of its `:name`s."""
+
+    def __post_init__(self) -> None:
+        """Check what types cannot say."""
+        _check_statement(self.sql, self.params)
+
+
+class TransactionParams(DatabaseParams, kw_only=True):
+    """Statements that are done together."""
+
+    statements: Annotated[list[Statement], msgspec.Meta(min_length=1, max_length=_MOST_STATEMENTS)]
+    """In this order."""
 
 
 class TableParams(DatabaseParams, kw_only=True):
@@ -138,6 +142,25 @@ class DeleteParams(TableParams, kw_only=True):
         _some_or_all(self.where, all_rows=self.all)
 
 
+def _check_statement(sql: str, params: dict[str, Any]) -> None:
+    from reactor.connectors.database import statement  # noqa: PLC0415
+
+    read = statement.read(sql)
+    if read.problem is not None:
+        raise ValueError(f"sql: {read.problem}")
+    missing = [name for name in read.names if name not in params]
+    if missing:
+        raise ValueError(f"sql: `:{missing[0]}` has no value in `params`")
+    other = [name for name in params if name not in read.names]
+    if other:
+        raise ValueError(f"params: {other[0]!r} is nowhere in `sql` (write `:{other[0]}`)")
+    for name in read.lists:
+        if not isinstance(params[name], list):
+            raise ValueError(f"params: {name!r} stands behind IN and should be a list")
+        if not params[name] and name in read.excluded:
+            raise ValueError(f"params: {name!r} is empty, and NOT IN has no way to say so; guard the step with `if`")
+
+
 def _some_or_all(where: Where, *, all_rows: bool) -> None:
     if not where and not all_rows:
         raise ValueError("where: is empty, which would mean every row; say `all: true` if it is meant")
@@ -163,6 +186,20 @@ async def query(ctx: ActionContext, params: QueryParams) -> dict[str, Any]:
     from reactor.connectors.database import queries  # noqa: PLC0415 - keeps the import of connectors cheap
 
     return await queries.query(ctx, params)
+
+
+@action(
+    "database.transaction", params=TransactionParams, effect=Effect.WRITE, retry=_RETRY, literal=("statements.sql",)
+)
+async def transaction(ctx: ActionContext, params: TransactionParams) -> dict[str, Any]:
+    """Run several SQL statements in one transaction: all of them are done, or none.
+
+    Output: `results`, for each statement what `database.query` gives, and `row_count`, the sum. What MySQL and MariaDB
+    commit by themselves (CREATE, ALTER, DROP …) stays done. Kinds of failure as of `database.query`.
+    """
+    from reactor.connectors.database import queries  # noqa: PLC0415 - keeps the import of connectors cheap
+
+    return await queries.transaction(ctx, params)
 
 
 @action("database.insert", params=InsertParams, effect=Effect.WRITE, retry=_RETRY)
@@ -199,4 +236,4 @@ async def delete(ctx: ActionContext, params: DeleteParams) -> dict[str, Any]:
     return await changes.delete(ctx, params)
 
 
-ACTIONS: tuple[Action, ...] = (query, insert, update, delete)
+ACTIONS: tuple[Action, ...] = (query, transaction, insert, update, delete)

@@ -169,8 +169,12 @@ def _authorize(what: int, first: str | None, second: str | None, _database: str 
 ENGINES = Engines()
 
 
-def prepare(connection: sa.Connection, timeout: float, *, writes: bool) -> None:
-    """Begin a transaction that ends by itself in time, and that cannot write if it should not."""
+def prepare(connection: sa.Connection, timeout: float, *, writes: bool, spare: float = 0.0) -> None:
+    """Begin a transaction that ends by itself in time, and that cannot write if it should not.
+
+    `spare`: seconds by which MySQL's own limit comes later. It ends some statements (BENCHMARK) as if all were well, so
+    whoever is to commit afterwards has to be first to say that time is over.
+    """
     name, millis = connection.dialect.name, max(1, round(timeout * 1000))
     if name == "postgresql":
         mode = "" if writes else "; SET TRANSACTION READ ONLY"
@@ -179,7 +183,7 @@ def prepare(connection: sa.Connection, timeout: float, *, writes: bool) -> None:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(5_000, millis * 4 // 5)}")
         connection.exec_driver_sql(f"PRAGMA query_only = {0 if writes else 1}")
     elif name == "mysql":
-        _prepare_mysql(connection, millis, writes=writes)
+        _prepare_mysql(connection, millis + round(spare * 1000), writes=writes)
 
 
 def _prepare_mysql(connection: sa.Connection, millis: int, *, writes: bool) -> None:

@@ -1,4 +1,4 @@
-"""`database.query`: one statement, its rows bounded."""
+"""`database.query` and `database.transaction`: statements, their rows bounded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from reactor.connectors.database import statement, values
-from reactor.connectors.database.actions import ROWS, QueryParams
+from reactor.connectors.database.actions import ROWS, QueryParams, Statement, TransactionParams
 from reactor.connectors.database.work import run
 from reactor.sdk import ActionContext, PermanentError
 
@@ -21,17 +21,35 @@ async def query(ctx: ActionContext, params: QueryParams) -> dict[str, Any]:
     def work(connection: sa.Connection) -> dict[str, Any]:
         streams = not writes and statement.read(params.sql).streams
         options = {"stream_results": True, "max_row_buffer": _BATCH} if streams else {}
-        clause, bound = _clause(params, connection.dialect.name)
-        result = connection.execute(clause, bound, execution_options=options)
-        if not result.returns_rows:
-            return {"rows": [], "columns": [], "row_count": max(0, result.rowcount)}
-        with result:
-            return fetch(result, params.limit)
+        return _executed(connection, params, params.limit, options)
 
     return await run(ctx, params, work, writes=writes)
 
 
-def _clause(params: QueryParams, dialect: str) -> tuple[sa.TextClause, dict[str, Any]]:
+async def transaction(ctx: ActionContext, params: TransactionParams) -> dict[str, Any]:
+    """Run the statements; see the action."""
+
+    def work(connection: sa.Connection) -> dict[str, Any]:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # its driver begins later, and not before all statements
+        results = [_executed(connection, each, None, {}) for each in params.statements]
+        return {"results": results, "row_count": sum(result["row_count"] for result in results)}
+
+    return await run(ctx, params, work, writes=True)
+
+
+def _executed(
+    connection: sa.Connection, params: QueryParams | Statement, limit: int | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    clause, bound = _clause(params, connection.dialect.name)
+    result = connection.execute(clause, bound, execution_options=options)
+    if not result.returns_rows:
+        return {"rows": [], "columns": [], "row_count": max(0, result.rowcount)}
+    with result:
+        return fetch(result, limit)
+
+
+def _clause(params: QueryParams | Statement, dialect: str) -> tuple[sa.TextClause, dict[str, Any]]:
     read = statement.read(params.sql)
     clause = sa.text(read.text)
     if read.lists:

@@ -39,6 +39,8 @@ async def run(ctx: ActionContext, params: DatabaseParams, work: Callable[[sa.Con
         done, _ = await asyncio.wait({future}, timeout=seconds)
         if not done:
             await _stop(job, future)
+            if future.done() and future.exception() is None:
+                return future.result()  # it was faster, and is committed
             raise TransientError("database.timeout", f"not finished after {durations.show(round(seconds * 1000))}")
         return future.result()
     except asyncio.CancelledError:
@@ -57,7 +59,7 @@ async def _stop(job: _Job[Any], future: asyncio.Future[Any]) -> None:
 
 
 class _Stopped(Exception):
-    """The job was stopped before it began."""
+    """The job was stopped before it began, or before it was finished."""
 
 
 class _Job(Generic[T]):
@@ -86,8 +88,9 @@ class _Job(Generic[T]):
         with engine.connect() as connection:
             self._hold(engine, connection)
             try:
-                prepare(connection, self._seconds, writes=self._writes)
+                prepare(connection, self._seconds, writes=self._writes, spare=1.0)
                 result = self._work(connection)
+                self._go_on()
                 if self._writes:
                     connection.commit()
                 else:
@@ -102,6 +105,12 @@ class _Job(Generic[T]):
             self._stopped = True
             if self._using is not None:
                 interrupt(*self._using)
+
+    def _go_on(self) -> None:
+        """MySQL ends some statements that are killed (SLEEP, BENCHMARK) as if all were well."""
+        with self._lock:
+            if self._stopped:
+                raise _Stopped
 
     def _started(self) -> None:
         if not self.started.done():

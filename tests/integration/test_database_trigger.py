@@ -239,6 +239,65 @@ async def test_it_looks_as_often_as_it_is_told(shop):
     assert all(gap < 120 or gap > 180 for gap in gaps), gaps  # a multiple of it, whatever a look takes
 
 
+@pytest.mark.parametrize("settle", ["0s", "200ms"])
+async def test_a_table_that_is_emptied_and_begins_again(shop, settle):
+    shop.create()
+    shop.add(1, 2, 3)
+    async with shop.bench(settle=settle) as bench:
+        await bench.until(lambda b: len(b.drafts) == 3)
+        await bench.until(lambda b: not any(name.startswith("window/") for name in b.saved()))
+        shop.run("DELETE FROM TABLE_")
+        shop.run("INSERT INTO TABLE_ VALUES (9, 'x')")
+        await bench.until(lambda b: len(b.drafts) == 4)
+        await bench.until(lambda b: not any(name.startswith("window/") for name in b.saved()))
+        shop.run("DELETE FROM TABLE_")
+        await _looked(bench)
+        shop.add(1, 2)
+        await bench.until(lambda b: len(b.drafts) == 6)
+        shop.add(3)
+        await bench.until(lambda b: len(b.drafts) == 7)
+    assert ids(bench) == [1, 2, 3, 9, 1, 2, 3]
+    assert not bench.gaps
+
+
+async def _looked(bench):
+    """Until it has looked twice."""
+    for _ in range(2):
+        bench.behind = None
+        await bench.until(lambda b: b.behind == 0)
+
+
+async def test_a_table_that_was_made_anew_meanwhile_is_a_gap(served):
+    key = {"postgres": "integer PRIMARY KEY", "mysql": "integer AUTO_INCREMENT PRIMARY KEY"}[served.kind]
+    served.create(f"id {key}, name varchar(200)")
+    served.add(1, 2, 300)
+    async with served.bench(settle=0) as bench:
+        await bench.until(lambda b: len(b.drafts) == 3)
+        await _looked(bench)
+    served.run("TRUNCATE TABLE TABLE_")
+    served.add(1, 2)
+    async with bench.again() as bench:
+        await bench.until(lambda b: b.gaps)
+        served.add(301)
+        await bench.until(lambda b: len(b.drafts) == 1)
+    assert len(bench.gaps) == 1
+    assert "its last row is 2, before the position 300" in bench.gaps[0]
+
+
+async def test_the_last_row_may_go(shop):
+    shop.create()
+    shop.add(1, 2, 3)
+    async with shop.bench(settle=0) as bench:
+        await bench.until(lambda b: len(b.drafts) == 3)
+        for number in (3, 2):
+            shop.run(f"DELETE FROM TABLE_ WHERE id = {number}")
+            await _looked(bench)
+        shop.add(4)
+        await bench.until(lambda b: len(b.drafts) == 4)
+    assert ids(bench) == [1, 2, 3, 4]
+    assert not bench.gaps
+
+
 async def test_rows_are_told_as_the_actions_show_them(served):
     more = {"postgres": "doc jsonb, bin bytea, n numeric", "mysql": "doc json, bin blob, n decimal(4,2)"}[served.kind]
     served.create(f"id integer PRIMARY KEY, at {TIMES[served.kind]}, {more}")

@@ -54,6 +54,13 @@ class Page(msgspec.Struct):
     """When, by the loop's clock."""
 
 
+class _Unseen:
+    """Nobody has looked yet."""
+
+
+_UNSEEN = _Unseen()
+
+
 class Polling:
     """One try to listen; it ends by an error or by being cancelled."""
 
@@ -67,6 +74,8 @@ class Polling:
         self._scanned = self._loop.time()
         self._told_lag = 0.0
         self._exact = True
+        self._below: Position | _Unseen | None = _UNSEEN
+        """The last row, when the row of the position is gone."""
         self._reader: Reader
         self._source: Source
         self._window: Window
@@ -118,6 +127,7 @@ class Polling:
         low = None if whole or not newest else newest[-1]
         self._window = Window(self._settle, low)
         save: dict[str, JSON] = {**forgotten(saved), "of": of, "position": _packed(self._position), "low": _packed(low)}
+        save["made"] = list(msgspec.structs.astuple(await self._reader.ask(self._made)))
         if self._settle and self._position is not None:
             save |= self._window.add(self._position, map(self._mark, newest), self._loop.time())
         await deliver(self._ctx, [], save=save)
@@ -150,7 +160,11 @@ class Polling:
         if self._window.open and now - self._scanned >= self._settle / 4:
             await self._look_back()
         page = await self._page(self._source.page(self._position, self._config.batch + 2, inclusive=True))
+        gone = self._position is not None and not (page.rows and page.rows[0].mark == self._mark(self._position))
         rows = self._new(page)
+        if not rows and gone and not self._window.open:
+            return await self._look_below()
+        self._below = _UNSEEN
         if not rows:
             return False
         position = rows[-1].position
@@ -184,6 +198,47 @@ class Polling:
             at = page[-1]
         self._scanned = began
         await self._keep(self._window.settled(began))
+
+    async def _look_below(self) -> bool:
+        """The row of the position is gone, and there is none after it. Rows that come below now, where there were none,
+        are new: the table was emptied, and its numbers begin again. Whether there are such.
+        """
+        newest = await self._reader.ask(self._newest_below)
+        before, self._below = self._below, newest
+        if isinstance(before, _Unseen):
+            await self._look_whether_it_is_the_same(newest)
+            return False
+        if newest is None or (before is not None and self._mark(newest) == self._mark(before)):
+            return False
+        page = await self._page(self._source.page(before, 1, upto=self._position))
+        if not page.rows:
+            return False
+        self._ctx.log.warning("rows come below the last position: the table was emptied, and they are taken as new")
+        self._position, self._window = before, Window(self._settle, before)
+        self._below = _UNSEEN
+        await self._keep({"position": _packed(before), "low": _packed(before)})
+        return True
+
+    async def _look_whether_it_is_the_same(self, newest: Position | None) -> None:
+        """Say so when the table was emptied or made anew behind our back, and there are rows that nobody looked at."""
+        made, before = await self._reader.ask(self._made), self._ctx.saved().get("made")
+        now: JSON = list(msgspec.structs.astuple(made))
+        if now == before:
+            return
+        await self._keep({"made": now})
+        if made.differs(before) and newest is not None and self._position is not None:
+            first, last = (", ".join(map(str, each)) for each in (newest, self._position))
+            self._ctx.gap(
+                f"table {self._config.table!r} was emptied or made anew: its last row is {first}, before the position "
+                f"{last}; the rows that came up to there since then are not told"
+            )
+
+    def _made(self, connection: sa.Connection) -> source.Made:
+        return source.made(connection, self._config.table, self._source.columns[0], self._position)
+
+    def _newest_below(self, connection: sa.Connection) -> Position | None:
+        found = connection.execute(self._source.newest(1, upto=self._position).clause()).first()
+        return None if found is None else tuple(found)
 
     def _cursors(self, connection: sa.Connection, start: Position | None) -> list[Position]:
         question = self._source.page(start, _SCAN, upto=self._position, bare=True)

@@ -17,6 +17,20 @@ from reactor.sdk import TriggerLost
 _COUNTED = 100_000
 """Waiting rows are counted up to here."""
 
+_MADE = {
+    "postgresql": "SELECT c.oid || '/' || c.relfilenode FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE c.relname = :table AND n.nspname = coalesce(:schema, current_schema())",
+    "mysql": "SELECT create_time FROM information_schema.tables "
+    "WHERE table_name = :table AND table_schema = coalesce(:schema, database())",
+}
+_NEXT = (
+    "SELECT t.auto_increment FROM information_schema.tables t JOIN information_schema.columns c "
+    "ON c.table_name = t.table_name AND c.table_schema = t.table_schema "
+    "WHERE t.table_name = :table AND t.table_schema = coalesce(:schema, database()) "
+    "AND c.column_name = :column AND c.extra LIKE '%auto_increment%'"
+)
+"""MariaDB empties a table without making it anew; only its numbers begin again."""
+
 
 class Question(msgspec.Struct, frozen=True):
     """One statement, ready to be sent."""
@@ -62,10 +76,13 @@ class Source(msgspec.Struct, frozen=True):
         order = ", ".join(self.quoted)
         return asked.question(f"SELECT {what}", f"ORDER BY {order} LIMIT {limit}", start)
 
-    def newest(self, limit: int) -> Question:
+    def newest(self, limit: int, *, upto: Position | None = None) -> Question:
         """The cursors of the last rows, the last one first."""
+        asked = _Asked(self)
+        if upto is not None:
+            asked.upto(upto)
         order = ", ".join(f"{column} DESC" for column in self.quoted)
-        return _Asked(self).question(f"SELECT {', '.join(self.quoted)}", f"ORDER BY {order} LIMIT {limit}", None)
+        return asked.question(f"SELECT {', '.join(self.quoted)}", f"ORDER BY {order} LIMIT {limit}", None)
 
     def waiting(self, start: Position | None) -> Question:
         """How many rows come after `start`."""
@@ -135,6 +152,33 @@ def find(connection: sa.Connection, config: DatabaseConfig) -> Source:
             )
     columns = tuple(dict.fromkeys([*config.columns(), *(key for key in keys if key in known)]))
     return Source(rows, columns, tuple(_escaped(quote(name)) for name in columns), named)
+
+
+class Made(msgspec.Struct, frozen=True):
+    """Which table it is."""
+
+    which: str
+    """Another text when the table was emptied, copied or made anew; empty where the database cannot tell."""
+    again: bool
+    """Whether its next number is one that we have passed."""
+
+    def differs(self, saved: Any) -> bool:
+        """Whether it is not the table that it was."""
+        return isinstance(saved, list) and (self.which != saved[0] or (self.again and not saved[1]))
+
+
+def made(connection: sa.Connection, table: str | None, column: str, position: Position | None) -> Made:
+    """Ask which table it is."""
+    asked = _MADE.get(connection.dialect.name)
+    if asked is None or table is None:
+        return Made("", again=False)
+    schema, _, name = table.rpartition(".")
+    given = {"schema": schema or None, "table": name}
+    which = connection.execute(sa.text(asked), given).scalar()
+    number = None
+    if connection.dialect.name == "mysql" and position is not None and isinstance(position[0], int):
+        number = connection.execute(sa.text(_NEXT), {**given, "column": column}).scalar()
+    return Made(str(which or ""), again=number is not None and position is not None and number <= position[0])
 
 
 def _table(connection: sa.Connection, name: str) -> tuple[str | None, str, Sequence[str]]:

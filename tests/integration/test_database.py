@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reactor.connectors.database import connector
+from reactor.connectors.database import connector, work
 from reactor.connectors.database.engines import ENGINES
 from reactor.sdk import PermanentError, StepError, TransientError
 from reactor.testing.actions import action_context, call
@@ -429,6 +429,27 @@ async def test_cut_in_the_middle(pg):
     await asyncio.sleep(0.2)
     await pg.query(CUT)
     assert isinstance(await running, TransientError)
+
+
+@pytest.mark.parametrize("server", ["postgres", "mariadb"])
+async def test_a_server_that_hangs_holds_nobody(server, request, tmp_path, monkeypatch):
+    monkeypatch.setattr(work, "_ENDS_WITHIN", 1.0)
+    found = request.getfixturevalue(server)
+    hung = Database(found.url(), tmp_path)
+    for known in (True, False):  # a connection that is there already, and a new one
+        if known:
+            await hung.query("SELECT 1")
+        found.hang()
+        try:
+            start = time.monotonic()
+            assert isinstance(
+                await hung.fails("database.timeout", "query", sql="SELECT 1", timeout="300ms"), TransientError
+            )
+            assert time.monotonic() - start < 7
+        finally:
+            found.wake()
+        ENGINES.close()
+    assert (await hung.query("SELECT 1 AS one"))["rows"] == [{"one": 1}]
 
 
 async def test_deadlock(pg):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import socket
 import sqlite3
 import ssl
 import tempfile
@@ -114,13 +116,19 @@ def _connect(
     if place.kind == "postgresql":
         with _files(place.tls) as found:
             connection = dialect.connect(*arguments, **options, **found)
-        teach(connection)
-        return connection
+            teach(connection)
+            return connection
     if place.tls is not None:
         options["ssl"] = context(place.tls, {})
     if isinstance(options.get("password"), str):
         options["password"] = options["password"].encode()  # PyMySQL would take it for Latin-1
-    return dialect.connect(*arguments, **options)
+    # A server that takes connections and says nothing would be waited for for ever.
+    limit = options["connect_timeout"]
+    made = dialect.connect(*arguments, **{"read_timeout": limit, "write_timeout": limit, **options})
+    if "read_timeout" not in options:
+        for name in ("_read_timeout", "_write_timeout"):
+            setattr(made, name, None)  # from here on it is cut when time is over
+    return made
 
 
 @contextlib.contextmanager
@@ -199,7 +207,7 @@ def _prepare_mysql(connection: sa.Connection, millis: int, *, writes: bool) -> N
 
 def interrupt(engine: Engine, connection: Any) -> None:
     """Stop what this driver connection is doing, from another thread. May wait for the network."""
-    with contextlib.suppress(Exception):  # it may have ended meanwhile; if not, the server's own limit stops it
+    try:
         if engine.dialect.name == "sqlite":
             connection.interrupt()
         elif engine.dialect.name == "postgresql":
@@ -207,3 +215,17 @@ def interrupt(engine: Engine, connection: Any) -> None:
         else:
             with engine.connect() as other:
                 other.exec_driver_sql(f"KILL QUERY {int(connection.thread_id())}")
+    except Exception:  # noqa: BLE001 - drivers raise many things; a server that does not listen any more is left alone
+        cut(engine.dialect.name, connection)
+
+
+def cut(kind: str, connection: Any) -> None:
+    """Make a driver connection fail at once in whatever thread waits for its server."""
+    with contextlib.suppress(OSError, ValueError, AttributeError, sqlite3.Error):  # it is closed already
+        if kind == "sqlite":
+            connection.interrupt()
+        elif kind == "postgresql":
+            with socket.socket(fileno=os.dup(connection.pgconn.socket)) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
+        else:
+            connection._sock.shutdown(socket.SHUT_RDWR)  # noqa: SLF001 - PyMySQL offers no way to do so

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
-import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from reactor.connectors.database import values
-from reactor.connectors.database.engines import create, prepare
+from reactor.connectors.database.engines import create, cut, prepare
 from reactor.connectors.database.failures import translate
 from reactor.connectors.database.places import Place
 from reactor.model import durations
@@ -37,12 +34,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     # Prepared statements would fail once after each change of the table.
     "postgresql": {"connect_timeout": CONNECT, "application_name": "reactor", "prepare_threshold": None},
     # In UTC, or the hour that comes twice in autumn has no order.
-    "mysql": {
-        "connect_timeout": CONNECT,
-        "read_timeout": CONNECT,
-        "write_timeout": CONNECT,
-        "init_command": "SET time_zone = '+00:00'",
-    },
+    "mysql": {"connect_timeout": CONNECT, "init_command": "SET time_zone = '+00:00'"},
     "sqlite": {"timeout": CONNECT},
 }
 
@@ -127,9 +119,7 @@ class Reader:
     def _connected(self, driver: Any, _record: Any) -> None:
         with self._lock:
             self._driver = driver
-        if self._place.kind == "mysql":
-            driver._read_timeout = driver._write_timeout = None  # noqa: SLF001 - from here on it is cut in time
-        elif self._place.kind == "sqlite":
+        if self._place.kind == "sqlite":
             driver.text_factory = _text
         if self._given_up:
             self._cut()
@@ -152,16 +142,8 @@ class Reader:
     def _cut(self) -> None:
         with self._lock:
             driver = self._driver
-        if driver is None:
-            return
-        with contextlib.suppress(OSError, ValueError, sqlite3.Error, AttributeError):  # it is closed already
-            if self._place.kind == "sqlite":
-                driver.interrupt()
-            elif self._place.kind == "postgresql":
-                with socket.socket(fileno=os.dup(driver.pgconn.socket)) as wire:
-                    wire.shutdown(socket.SHUT_RDWR)
-            else:
-                driver._sock.shutdown(socket.SHUT_RDWR)  # noqa: SLF001 - it offers no way to do so
+        if driver is not None:
+            cut(self._place.kind, driver)
 
 
 def _text(data: bytes) -> str | values.Unreadable:

@@ -435,21 +435,22 @@ async def test_cut_in_the_middle(pg):
 async def test_a_server_that_hangs_holds_nobody(server, request, tmp_path, monkeypatch):
     monkeypatch.setattr(work, "_ENDS_WITHIN", 1.0)
     found = request.getfixturevalue(server)
-    hung = Database(found.url(), tmp_path)
-    for known in (True, False):  # a connection that is there already, and a new one
-        if known:
-            await hung.query("SELECT 1")
+    known = Database(found.url(), tmp_path)
+    await known.query("SELECT 1")
+    new = Database(f"{found.url()}?connect_timeout=2", tmp_path)
+    for hung in (known, new):
         found.hang()
         try:
             start = time.monotonic()
-            assert isinstance(
-                await hung.fails("database.timeout", "query", sql="SELECT 1", timeout="300ms"), TransientError
-            )
+            error = await hung.fails("database.timeout", "query", sql="SELECT 1", timeout="300ms")
+            assert isinstance(error, TransientError)
             assert time.monotonic() - start < 7
         finally:
             found.wake()
-        ENGINES.close()
-    assert (await hung.query("SELECT 1 AS one"))["rows"] == [{"one": 1}]
+        assert (await hung.query("SELECT 1 AS one"))["rows"] == [{"one": 1}]
+    while any("checked out connections: 0" not in engine.pool.status().lower() for engine in ENGINES._engines.values()):
+        await asyncio.sleep(0.02)
+    ENGINES.close()
 
 
 async def test_deadlock(pg):

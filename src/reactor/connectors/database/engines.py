@@ -88,7 +88,7 @@ def create(place: Place, arguments: Mapping[str, Any] | None = None, **pool: Any
     kind = place.kind
     given = {**_CONNECT[kind], **(arguments or {})}
     sized = {} if "poolclass" in pool else {"pool_size": _POOL, "max_overflow": _POOL, "pool_timeout": 30}
-    options = {**sized, "pool_pre_ping": kind != "sqlite", "pool_recycle": 1800, **pool}
+    options = {**sized, "pool_recycle": 1800, **pool}
     try:
         engine = sa.create_engine(
             place.url,

@@ -46,9 +46,7 @@ class Reader:
         """`timeout`: seconds of one question."""
         self._place = place
         self._timeout = timeout
-        self._engine = create(
-            place, ARGUMENTS[place.kind], poolclass=sa.NullPool, pool_pre_ping=False, pool_reset_on_return=None
-        )
+        self._engine = create(place, ARGUMENTS[place.kind], poolclass=sa.NullPool, pool_reset_on_return=None)
         event.listen(self._engine, "connect", self._connected)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reactor-database-trigger")
         self._lock = threading.Lock()

@@ -85,10 +85,8 @@ class _Job(Generic[T]):
         """In a thread."""
         self._loop.call_soon_threadsafe(self._started)
         engine = ENGINES.get(place_of(self._ctx, self._params, writes=self._writes))
-        with engine.connect() as connection:
-            self._hold(engine, connection)
+        with self._open(engine) as connection:
             try:
-                prepare(connection, self._seconds, writes=self._writes, spare=1.0)
                 result = self._work(connection)
                 self._go_on()
                 if self._writes:
@@ -98,6 +96,26 @@ class _Job(Generic[T]):
                 return result
             finally:
                 self._release()
+
+    def _open(self, engine: Engine) -> sa.Connection:
+        """A connection in a transaction. One that was cut while it lay in the pool is replaced.
+
+        The pool's own ping would wait for a server that hangs, and nobody could stop it.
+        """
+        fresh = False
+        while True:
+            connection = engine.connect()
+            try:
+                self._hold(engine, connection)
+                prepare(connection, self._seconds, writes=self._writes, spare=1.0)
+            except BaseException as error:
+                self._release()
+                connection.close()
+                if fresh or not (isinstance(error, exc.DBAPIError) and error.connection_invalidated):
+                    raise
+                fresh = True  # the pool has thrown out all that it had
+            else:
+                return connection
 
     def stop(self) -> None:
         """In another thread."""

@@ -10,7 +10,7 @@ from reactor.connectors.kafka import actions, consumer, publishing
 from reactor.connectors.kafka.trigger import KafkaTrigger
 from reactor.sdk import TransientError
 from reactor.testing.actions import action_context, call
-from reactor.testing.servers import Kafka
+from reactor.testing.servers import Kafka, free_port
 from reactor.testing.triggers import TriggerBench
 
 
@@ -30,6 +30,32 @@ def soon(monkeypatch):
 def bench(server, config):
     """A trigger on it."""
     return TriggerBench(KafkaTrigger(), config, connections={"kafka": {"type": "kafka", "servers": server.servers}})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"sasl": {"user": "a", "password": "hush"}}, "asks for no user at this port; take `sasl` out"),
+        ({"tls": True}, "closed the connection; does this port speak TLS? does it want `sasl`?"),
+        ({"servers": "nowhere.invalid:9092"}, "there is no host of the name in nowhere.invalid:9092"),
+        ({"tls": {"ca": "/etc/passwd"}}, "no folder is open to flows"),
+    ],
+)
+async def test_a_connection_that_does_not_fit_the_broker(mortal, wrong, says):
+    connections = {"kafka": {"type": "kafka", "servers": mortal.servers, **wrong}}
+    async with TriggerBench(KafkaTrigger(), "any", connections=connections) as it:
+        await it.until(lambda b: b.state() == "lost")
+    assert says in it.states[-1][1]
+    assert "hush" not in it.states[-1][1]
+
+
+async def test_one_broker_that_answers_is_enough(mortal):
+    await mortal.make_topic("enough")
+    servers = [f"127.0.0.1:{free_port()}", mortal.servers]
+    async with TriggerBench(
+        KafkaTrigger(), "enough", connections={"kafka": {"type": "kafka", "servers": servers}}
+    ) as it:
+        await it.until(lambda b: b.state() == "armed")
 
 
 async def test_a_broker_that_wants_longer_sessions(mortal, monkeypatch):

@@ -329,4 +329,6 @@ def _unreachable(error: Exception, where: str, settings: KafkaSettings) -> str:
         return f"nobody listens at {where}; start Kafka, or check `servers` of the connection"
     wanted = " or ".join(f"`{name}`" for name, given in (("tls", settings.tls), ("sasl", settings.sasl)) if not given)
     hint = f"; does it want {wanted}?" if wanted else ""
+    if settings.tls:
+        hint = f"; does this port speak TLS?{hint.replace(';', '')}"
     return f"Kafka at {where} closed the connection{hint}"

@@ -46,12 +46,14 @@ _SETTINGS = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
-    "broker.heartbeat.interval.ms": "100",
-    "broker.session.timeout.ms": "500",  # a broker that was killed is not let in before this is over
+    "broker.heartbeat.interval.ms": "200",
+    "broker.session.timeout.ms": "2000",  # a broker that was killed is not let in before this is over
     "log.retention.ms": "-1",  # messages of tests may be years old
     "file.delete.delay.ms": "100",
 }
 _JVM = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+_FENCED = 38
+"""INVALID_REPLICATION_FACTOR: what a broker says that was just woken, until it is let in again."""
 _CLUSTER = "UmVhY3RvclRlc3RLYWZrYQ"  # any 16 bytes in base64url
 
 
@@ -116,15 +118,17 @@ class Kafka(Server):
     # ------------------------------------------------------------ what tests do with it
 
     async def make_topic(self, name: str, partitions: int = 1, **config: str) -> None:
-        """Make a topic; `config` has names such as `retention_ms`."""
+        """Make a topic; returns when it is there. `config` has names such as `retention_ms`."""
         from aiokafka.admin import NewTopic  # noqa: PLC0415
 
         topic = NewTopic(name, partitions, 1, topic_configs={k.replace("_", "."): v for k, v in config.items()})
         async with self._admin() as admin:
-            answer = await admin.create_topics([topic])
-        code = answer.topic_errors[0][1]
-        if code:
-            raise RuntimeError(f"topic {name} was not made: {answer}")
+            while (error := (await admin.create_topics([topic])).topic_errors[0])[1] == _FENCED:
+                await _nap()
+            if error[1]:
+                raise RuntimeError(f"topic {name} was not made: {error}")
+            while name not in await admin.list_topics():
+                await _nap()
 
     async def delete_topic(self, name: str) -> None:
         """Delete a topic; returns when it is gone."""

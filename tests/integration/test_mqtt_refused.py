@@ -8,7 +8,7 @@ import time
 import pytest
 
 from reactor.model.errors import PermanentError, StepError, TransientError
-from reactor.testing.servers import Mosquitto, free_port
+from reactor.testing.servers import Mosquitto, certificate_files, free_port
 from tests.integration.mqtt_kit import VERSIONS, Scripted, armed, bench, came, inspected, lost, step
 
 both = pytest.mark.parametrize("version", VERSIONS)
@@ -18,23 +18,9 @@ OK5, OK3 = b"\x20\x03\x00\x00\x00", b"\x20\x02\x00\x00"
 PONG = b"\xd0\x00"
 
 
-def pem():
-    """A certificate for localhost that signs itself, and its key."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    from tests.integration.mqtt_kit import signed
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return signed(key), secret.decode()
-
-
 @pytest.fixture(scope="module")
 def certificates():
-    return pem()
+    return certificate_files()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from collections import deque
 from typing import Any
 
 import msgspec
-from paho.mqtt.client import MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -19,6 +18,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from reactor.connectors.mqtt import failures
 from reactor.connectors.mqtt.connection import Reach
 from reactor.connectors.mqtt.dial import PATIENCE, dialled
+from reactor.connectors.mqtt.message import Message
 from reactor.connectors.mqtt.paho import Paho, properties
 from reactor.connectors.mqtt.stream import Stream
 from reactor.sdk import PermanentError, StepError, TransientError
@@ -81,7 +81,11 @@ class Link:
         self._connack: asyncio.Future[Any] = self._loop.create_future()
         self._lost: StepError | None = None
         self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._inbox: deque[MQTTMessage] = deque()
+        self._open = 0
+        """Messages that are not acknowledged."""
+        self._ticket = 0
+        """The ping behind the last acknowledgement."""
+        self._inbox: deque[Message] = deque()
         self._bytes = 0
         self._came = asyncio.Event()
         self._paused = False
@@ -177,7 +181,7 @@ class Link:
             raise failures.refused_publish(self.settings.address, topic, reason.value, reason.getName())
         return False if reason.value else None
 
-    async def take(self, most: int, patience: float | None = None) -> list[MQTTMessage]:
+    async def take(self, most: int, patience: float | None = None) -> list[Message]:
         """The messages that are there, at least one unless `patience` (seconds) is over first; what came before the
         end is given before the end is told.
 
@@ -202,6 +206,9 @@ class Link:
         if self._paho is None or not self.alive:
             return 2**63
         ticket = self._paho.acknowledge(messages)
+        if messages:
+            self._open -= len(messages)
+            self._ticket = ticket
         self._asked = time.monotonic()
         self._write(self._paho)
         return ticket
@@ -230,14 +237,13 @@ class Link:
 
     def _greet(self, stream: Stream, host: str, port: int) -> None:
         """Hand the stream to Paho and let it send CONNECT."""
-        paho = self._paho = Paho(self.client_id, five=self.settings.five, clean=self._clean)
+        paho = self._paho = Paho(self.client_id, five=self.settings.five, clean=self._clean, give=self._on_message)
         paho.given = stream
         user, password = self.settings.credentials
         if user is not None:
             paho.username_pw_set(user, password)
         paho.on_connect = self._on_connect
         paho.on_disconnect = self._on_disconnect
-        paho.on_message = self._on_message
         paho.on_subscribe = paho.on_unsubscribe = lambda _c, _u, mid, codes, _p: self._answered(mid, codes)
         paho.on_publish = lambda _c, _u, mid, code, _p: self._answered(mid, code)
         extra: dict[str, Any] = {}
@@ -352,7 +358,11 @@ class Link:
         else:
             self._lose(failures.hung_up(address))
 
-    def _on_message(self, _client: Any, _data: Any, message: MQTTMessage) -> None:
+    def _on_message(self, message: Message) -> None:
+        if message.qos:
+            paho = self._paho
+            message.fresh = self._open == 0 and paho is not None and paho.pongs >= self._ticket
+            self._open += 1
         self._inbox.append(message)
         self._bytes += len(message.payload)
         self._came.set()

@@ -11,6 +11,7 @@ from reactor.connectors.mqtt.config import MqttConfig, fits
 from reactor.connectors.mqtt.connection import MQTT, Mqtt, Reach
 from reactor.connectors.mqtt.driver import link_of
 from reactor.connectors.mqtt.memory import Memory
+from reactor.connectors.mqtt.message import Message
 from reactor.model import failpoints
 from reactor.model.clock import to_iso
 from reactor.sdk import JSON, DeadLetter, EventDraft, StepError, TriggerContext, TriggerLost
@@ -135,21 +136,20 @@ class Listening:
 
     async def _pump(self, link: Link) -> None:
         while True:
-            waiting = self.memory.pending(link.pongs)
-            batch = await link.take(self.config.batch, _IDLE if waiting else None)
+            batch = await link.take(self.config.batch, _IDLE if self.memory.hasty else None)
             if not batch:
                 if self.memory.pending(link.pongs):
                     await deliver(self.ctx, [], save=self.memory.commit([], link.pongs))
                 continue
             await self._hand_over(link, batch)
 
-    async def _hand_over(self, link: Link, batch: list[Any]) -> None:
+    async def _hand_over(self, link: Link, batch: list[Message]) -> None:
         items: list[EventDraft | DeadLetter] = []
         ids: list[tuple[int, str]] = []
         for message in batch:
             if message.qos:
                 known = messages.digest(message)
-                if self.memory.has(message.mid, known, dup=message.dup):
+                if self.memory.has(message.mid, known, dup=message.dup, fresh=message.fresh):
                     continue
                 ids.append((message.mid, known))
             if self._wanted(message):
@@ -162,9 +162,8 @@ class Listening:
             self.memory.acknowledged(link.acknowledge(answers))
             failpoints.reach("source.acknowledged")
 
-    def _wanted(self, message: Any) -> bool:
+    def _wanted(self, message: Message) -> bool:
         """Not: what an older form of the flow had subscribed to, and last values that are not to be told."""
         if message.retain and self.config.retained == "ignore":
             return False
-        topic = messages.topic_of(message)
-        return not self.stale or any(fits(topic, wanted) for wanted in self.config.topics())
+        return not self.stale or any(fits(message.name, wanted) for wanted in self.config.topics())

@@ -41,20 +41,28 @@ class Memory:
         numbers = sorted(int(name[len(_LEAD) :]) for name in saved if name.startswith(_LEAD))
         self._groups = [_Group(f"{_LEAD}{n}", _read(str(saved[f"{_LEAD}{n}"]))) for n in numbers]
         self._next = numbers[-1] + 1 if numbers else 0
-        self._known: dict[int, str] = {}
+        self._known: dict[int, _Group] = {}
+        """The last group with this id."""
         for group in self._groups:
-            self._known.update(group.ids)
+            self._known.update(dict.fromkeys(group.ids, group))
         self._last: int | None = None
         self._upwards = self._told = bool(saved.get(_UPWARDS))
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def has(self, mid: int, digest: str, *, dup: bool) -> bool:
-        """Whether this message is committed already. A new one with that id takes the place of the old one."""
+    def has(self, mid: int, digest: str, *, dup: bool, fresh: bool = False) -> bool:
+        """Whether this message is committed already. A new one with that id takes the place of the old one.
+
+        `fresh`: the broker had read all our acknowledgements when it sent it, so that its id tells how it chooses them.
+        """
         if dup:
-            return self._known.get(mid) == digest
-        if self._last is not None and self._settled():
+            group = self._known.get(mid)
+            if group is None or group.ids[mid] != digest:
+                return False
+            group.ticket = None  # the acknowledgement before this was not read: only the next one counts
+            return True
+        if fresh and self._last is not None:
             self._upwards = 0 < (mid - self._last) % 0x10000 < _AROUND
         self._last = mid
         self._known.pop(mid, None)
@@ -70,7 +78,7 @@ class Memory:
             group = _Group(f"{_LEAD}{self._next}", dict(ids))
             self._next += 1
             self._groups.append(group)
-            self._known.update(group.ids)
+            self._known.update(dict.fromkeys(group.ids, group))
             save[group.name] = " ".join(f"{mid}:{digest}" for mid, digest in group.ids.items())
         return save
 
@@ -80,9 +88,14 @@ class Memory:
             if group.ticket is None:
                 group.ticket = ticket
 
+    @property
+    def hasty(self) -> bool:
+        """Whether something should be forgotten soon, also if nothing more comes."""
+        return not self._upwards and bool(self._groups)
+
     def pending(self, pongs: int) -> bool:
-        """Whether something should be forgotten soon, also if nothing comes."""
-        return not self._upwards and bool(self._old(pongs))
+        """Whether a save would forget something that should not be kept."""
+        return self.hasty and bool(self._old(pongs))
 
     def clear(self) -> dict[str, JSON]:
         """Forget all: the session is another. What is to be saved."""
@@ -91,10 +104,6 @@ class Memory:
         self._known.clear()
         self._last, self._upwards, self._told = None, False, False
         return {**save, _UPWARDS: None}
-
-    def _settled(self) -> bool:
-        """Whether ids were free when the message was sent, so that it tells how the broker chooses them."""
-        return all(group.ticket is not None for group in self._groups)
 
     def _old(self, pongs: int) -> list[_Group]:
         confirmed = [group for group in self._groups if group.ticket is not None and group.ticket <= pongs]
@@ -113,8 +122,8 @@ class Memory:
         old = self._old(pongs)
         for group in old:
             self._groups.remove(group)
-            for mid, digest in group.ids.items():
-                if self._known.get(mid) == digest and not any(mid in other.ids for other in self._groups):
+            for mid in group.ids:
+                if self._known.get(mid) is group:
                     del self._known[mid]
         return old
 

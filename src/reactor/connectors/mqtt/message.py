@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -24,36 +24,39 @@ _NAMED = {
 }
 
 
-class Received(Protocol):
-    """What is used of Paho's message."""
+class Message(msgspec.Struct, kw_only=True):
+    """A message as it came."""
 
     mid: int
-    qos: int
-    retain: bool
-    dup: bool
+    """The packet id; 0 at QoS 0."""
+    topic: bytes
     payload: bytes
-    properties: Any
-    _topic: bytes
+    qos: int
+    retain: bool = False
+    dup: bool = False
+    properties: Any = None
+    """Paho's, of MQTT 5."""
+    fresh: bool = False
+    """When the broker chose its packet id, all earlier ones were free again."""
+
+    @property
+    def name(self) -> str:
+        """The topic as text; brokers refuse those that are not UTF-8."""
+        return self.topic.decode("utf-8", "replace")
 
 
-def topic_of(message: Received) -> str:
-    """Its topic; brokers refuse those that are not UTF-8."""
-    return message._topic.decode("utf-8", "replace")  # noqa: SLF001 - the public one raises
-
-
-def digest(message: Received) -> str:
+def digest(message: Message) -> str:
     """What a message is recognised by, beside its packet id."""
-    made = hashlib.blake2b(message._topic, digest_size=6)  # noqa: SLF001
+    made = hashlib.blake2b(message.topic, digest_size=6)
     made.update(b"\0")
     made.update(message.payload)
     return made.hexdigest()
 
 
-def item(config: MqttConfig, message: Received) -> EventDraft | DeadLetter:
+def item(config: MqttConfig, message: Message) -> EventDraft | DeadLetter:
     """The event, or the letter that says why it cannot be one."""
-    topic = topic_of(message)
-    payload = bytes(message.payload)
-    metadata: dict[str, JSON] = {"topic": topic, "qos": message.qos, "retain": bool(message.retain)}
+    topic, payload = message.name, message.payload
+    metadata: dict[str, JSON] = {"topic": topic, "qos": message.qos, "retain": message.retain}
     if message.dup:
         metadata["dup"] = True
     if message.properties is not None and (found := _properties(message.properties)):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from paho.mqtt.client import Client
@@ -22,10 +22,12 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from reactor.connectors.mqtt.message import Message
 from reactor.connectors.mqtt.stream import Stream
 
 _PUBACK, _PUBREC, _PINGREQ = 0x40, 0x50, 0xC0
 _FAILED = 0x80
+_HIGHEST = 2
 _REASON_AT = 2
 """Where a PUBREC has its reason, after the packet id."""
 _ack = struct.Struct("!BBH").pack
@@ -39,7 +41,8 @@ def properties(packet: int) -> Properties:
 class Paho(Client):
     """A client on a stream that it is given."""
 
-    def __init__(self, client_id: str, *, five: bool, clean: bool) -> None:
+    def __init__(self, client_id: str, *, five: bool, clean: bool, give: Callable[[Message], None]) -> None:
+        """`give` is called with each message."""
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id,
@@ -48,6 +51,8 @@ class Paho(Client):
             reconnect_on_failure=False,
             manual_ack=True,
         )
+        self.five = five
+        self.give = give
         self.packets = 0
         """How many have come."""
         self.pings = 0
@@ -101,13 +106,32 @@ class Paho(Client):
         return super()._handle_pingresp()
 
     def _handle_publish(self) -> MQTTErrorCode:
-        done = super()._handle_publish()
-        while self._in_messages:
-            self._handle_on_message(self._in_messages.popitem(last=False)[1])
-        return done
-
-    def _send_pubrec(self, mid: int) -> MQTTErrorCode:
-        """Not yet: `acknowledge` does."""
+        """Read a PUBLISH (MQTT 5 §3.3). Without Paho's bookkeeping, which is most of what a message costs there."""
+        command, packet = self._in_packet["command"], self._in_packet["packet"]
+        at = 2 + int.from_bytes(packet[:2], "big")
+        topic, qos, mid, told = bytes(packet[2:at]), command >> 1 & 3, 0, None
+        if qos:
+            mid = int.from_bytes(packet[at : at + 2], "big")
+            at += 2
+        if self.five:
+            if packet[at]:
+                told = properties(PacketTypes.PUBLISH)
+                at += told.unpack(bytes(packet[at:]))[1]  # type: ignore[no-untyped-call]
+            else:
+                at += 1
+        if at > len(packet) or qos > _HIGHEST or (qos and not mid):
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        self.give(
+            Message(
+                mid=mid,
+                topic=topic,
+                payload=bytes(packet[at:]),
+                qos=qos,
+                retain=bool(command & 1),
+                dup=bool(command & 8),
+                properties=told,
+            )
+        )
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _handle_pubrel(self) -> MQTTErrorCode:

@@ -13,16 +13,23 @@ class Bench:
         self.saved = dict(saved or {})
         self.memory = Memory(self.saved)
         self.pings = self.pongs = 0
+        self.open = False
 
     def come(self, *mids, dup=False, text="x"):
         """Messages of one batch; those that are new."""
-        new = [(mid, text) for mid in mids if not self.memory.has(mid, text, dup=dup)]
+        new = []
+        for place, mid in enumerate(mids):
+            fresh = place == 0 and self.pongs == self.pings and not self.open
+            if not self.memory.has(mid, text, dup=dup, fresh=fresh):
+                new.append((mid, text))
+        self.open = True
         self.keep(self.memory.commit(new, self.pongs))
         return [mid for mid, _ in new]
 
     def acknowledge(self, *, read=True):
         self.pings += 1
         self.memory.acknowledged(self.pings)
+        self.open = False
         if read:
             self.pongs = self.pings
 
@@ -57,6 +64,29 @@ def test_ids_that_are_used_again_at_once_are_forgotten_when_the_broker_has_read_
     assert bench.memory.pending(bench.pongs)
     bench.keep(bench.memory.commit([], bench.pongs))
     assert bench.again().come(1, dup=True) == [1], "the same content under the id of an acknowledged one: it is new"
+
+
+def test_what_comes_again_is_kept_until_its_own_acknowledgement_was_read():
+    bench = Bench()
+    bench.come(1, 2, 3, 4)
+    after = bench.again()
+    assert after.come(1, 2, dup=True) == []
+    after.acknowledge()
+    assert after.come(3, 4, dup=True) == []
+    after.come(5)
+    after.acknowledge(read=False)
+    after.come(6)
+    assert after.again().come(3, 4, dup=True) == []
+
+
+def test_ids_that_rise_within_a_batch_prove_nothing():
+    bench = Bench()
+    for _ in range(3):
+        bench.come(1, 2, 3)
+        bench.acknowledge()
+    assert bench.memory.pending(bench.pongs)
+    bench.keep(bench.memory.commit([], bench.pongs))
+    assert len(bench.memory) == 0
 
 
 def test_what_may_not_have_been_read_is_kept():

@@ -2,11 +2,10 @@
 
 import msgspec
 import pytest
-from paho.mqtt.client import MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 
 from reactor.connectors.mqtt.config import MqttConfig
-from reactor.connectors.mqtt.message import item, packed, unpacked
+from reactor.connectors.mqtt.message import Message, item, packed, unpacked
 from reactor.connectors.mqtt.paho import properties
 from reactor.connectors.mqtt.trigger import MqttTrigger
 from reactor.sdk import DeadLetter
@@ -14,8 +13,7 @@ from reactor.sdk.content import MalformedError
 
 
 def message(payload=b"{}", topic="a/b", *, qos=1, retain=False, dup=False, **told):
-    made = MQTTMessage(7, topic.encode())
-    made.payload, made.qos, made.retain, made.dup = payload, qos, retain, dup
+    made = Message(mid=7, topic=topic.encode(), payload=payload, qos=qos, retain=retain, dup=dup)
     made.properties = properties(PacketTypes.PUBLISH)
     for name, value in told.items():
         setattr(made.properties, name, value)

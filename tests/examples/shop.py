@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 15
 QUEUE = [f"work-queue/{name}.yaml" for name in ("add-jobs", "work", "dead-jobs")]
 ETL = [f"etl/{name}.yaml" for name in ("copy-orders", "order-history")]
-ABROAD = {"cdc", "redis"}
+SENSORS = [f"iot/{name}.yaml" for name in ("temperature", "heartbeat")]
+ABROAD = {"cdc", "mqtt", "redis"}
 """Kinds of triggers that need a server beside Reactor: without it they are red, and that is right."""
 WATCHED = "examples/monitor/api-monitor.yaml"
 
@@ -39,6 +40,8 @@ class Shop:
             self.edit(name, "127.0.0.1:6379", "127.0.0.1:1")
         for name in ETL:  # nor is its PostgreSQL
             self.edit(name, "127.0.0.1:5432", "127.0.0.1:1")
+        for name in SENSORS:
+            self.edit(name, "127.0.0.1:1883", "127.0.0.1:1")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("REACTOR_", "PYTHON"))}

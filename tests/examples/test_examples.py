@@ -1,5 +1,6 @@
 """Every example does what its header says: real server, real files, real mails, real signatures."""
 
+import asyncio
 import email
 import email.policy
 import hashlib
@@ -15,8 +16,9 @@ from urllib.parse import unquote
 import psycopg
 import pytest
 
-from reactor.testing.servers import Postgres, Redis, smtp_server
-from tests.examples.shop import ABROAD, ETL, QUEUE, service
+from reactor.testing.servers import Mosquitto, Postgres, Redis, smtp_server
+from tests.examples.shop import ABROAD, ETL, QUEUE, SENSORS, service
+from tests.integration.mqtt_kit import publish
 
 CSV = "country,amount\nDE,10.50\nFR,7\nDE,2\n"
 NASTY = "Ann'; touch pwned; echo '\"$(touch pwned)`touch pwned`"
@@ -38,6 +40,7 @@ def test_a_fresh_machine_is_green(shop):
     assert {trigger["state"] for trigger in abroad.values()} == {"failed"}
     assert "Redis at 127.0.0.1:1/0 cannot be reached" in abroad["work"]["reason"]
     assert "PostgreSQL cannot be reached" in abroad["copy-orders"]["reason"]
+    assert "the broker 127.0.0.1:1 cannot be reached" in abroad["temperature"]["reason"]
     states = {trigger["flow"]: trigger["state"] for trigger in triggers if trigger["flow"] not in abroad}
     assert states.pop("deployment") == "disabled"
     assert set(states.values()) == {"armed"}
@@ -375,4 +378,26 @@ def test_a_table_is_copied_change_by_change_over_crashes(shop):
         (first, *_) = sorted(shop.files.glob("history/3/*.json"))
         assert json.loads(first.read_text())["row"]["customer"] == "Eve; --"
         assert len(shop.runs("copy-orders")) == 2 + 1 + 1 + 1 + 20 + 1
+
+
+def test_sensors_raise_alarms_and_silence_is_noticed(shop):
+    with Mosquitto() as broker:
+        for name in SENSORS:
+            shop.edit(name, "mqtt://127.0.0.1:1", broker.url())
+        shop.edit("iot/silence.yaml", "within: 2m", "within: 2s")
+        shop.start()
+        shop.until(
+            lambda: all(t["state"] == "armed" for t in shop.get("/triggers") if t["kind"] == "mqtt"),
+            "the broker is heard",
+        )
+        asyncio.run(publish(broker.url(), "sensors/attic/temperature", '{"celsius": 21}', '{"celsius": 61}'))
+        asyncio.run(publish(broker.url(), "devices/door/alive", ""))
+        shop.until(lambda: "attic/temperature: 61 degrees" in shop.text("outbox/alerts.log"), "the alarm is written")
+        shop.stop(signal.SIGKILL)
+        asyncio.run(publish(broker.url(), "sensors/cellar/temperature", '{"celsius": 99}', '{"celsius": 99}'))
+        shop.start()
+        shop.until(lambda: "cellar/temperature: 99 degrees" in shop.text("outbox/alerts.log"), "what came meanwhile")
+        shop.until(lambda: "device door: no heartbeat" in shop.text("outbox/alerts.log"), "the silence is told")
+        runs = shop.runs("temperature", 2)
+        assert [run["status"] for run in runs] == ["completed"] * 2, "each sensor once"
         shop.stop()

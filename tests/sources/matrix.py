@@ -8,6 +8,8 @@ SOURCES: dict[str, str] = {
     "redis stream": "redis:RedisStream",
     "database-postgres": "databases:PolledPostgres",
     "database-mariadb": "databases:PolledMariaDb",
+    "mqtt": "mqtt:MqttRig",
+    "mqtt QoS 2": "mqtt:MqttTwice",
 }
 """Name → where its rig is, `module:Class` in this folder."""
 
@@ -46,6 +48,13 @@ EXCEPT: dict[tuple[str, str], str] = {
             "group rebalanced": "a table has no groups: each trigger reads all of it",
             "killed: acknowledged": "nothing is acknowledged to a table; the position is in the commit",
         }.items()
+    },
+    ("mqtt", "group rebalanced"): "Mosquitto deals to members of a group who are away, too: the messages wait for them",
+    ("mqtt", "duplicates"): "what is acknowledged is gone; what comes twice is what `killed: committed` leaves behind",
+    **{
+        ("mqtt QoS 2", fault): "as at QoS 1"
+        for fault in FAULTS
+        if fault not in {"nothing", "connection cut", "killed: received", "killed: committed", "killed: acknowledged"}
     },
 }
 """(source, fault) → why there is no such thing."""

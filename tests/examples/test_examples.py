@@ -378,6 +378,7 @@ def test_a_table_is_copied_change_by_change_over_crashes(shop):
         (first, *_) = sorted(shop.files.glob("history/3/*.json"))
         assert json.loads(first.read_text())["row"]["customer"] == "Eve; --"
         assert len(shop.runs("copy-orders")) == 2 + 1 + 1 + 1 + 20 + 1
+        shop.stop()
 
 
 def test_sensors_raise_alarms_and_silence_is_noticed(shop):

@@ -33,6 +33,8 @@ os.execv(sys.argv[2], sys.argv[2:])
 HANDED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """Variables that every plugin gets; all others only if its declaration names them."""
 _LONGEST_LINE = 64 << 10
+_GLANCE = 0.1
+"""Seconds."""
 _SHOWN = 80
 """Characters of what was said in place of the handshake."""
 
@@ -150,18 +152,24 @@ class Child:
     async def ended(self) -> str:
         """Wait for the end, and tell how: ` (exit status 3): the last line`."""
         assert self._process is not None  # noqa: S101 - started
-        status = await self._process.wait()
-        with contextlib.suppress(TimeoutError):  # what it said last is on its way; a grandchild may hold the pipe open
-            async with asyncio.timeout(0.5):
-                await asyncio.gather(*self._drains[:1])
-        how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        await self.wait()
+        status = self._process.returncode or 0
+        await asyncio.wait(self._drains[:1], timeout=0.5)  # what it said last; a grandchild may hold the pipe open
+        known = {number.value: number.name for number in signal.Signals}
+        how = f"signal {known.get(-status, -status)}" if status < 0 else f"exit status {status}"
         last = f"; it said: {self.last_line[:300]}" if self.last_line else ""
         return f" ({how}){last}"
 
     async def wait(self) -> None:
-        """Until it has ended."""
+        """Until it has ended. asyncio alone may wait for its pipes too, which a grandchild can hold open for ever."""
         assert self._process is not None  # noqa: S101 - started
-        await self._process.wait()
+        waiting = asyncio.create_task(self._process.wait())
+        try:
+            while self._process.returncode is None:
+                await asyncio.wait({waiting}, timeout=_GLANCE)
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
 
     def kill(self) -> None:
         """End it with all that it has started."""
@@ -180,9 +188,9 @@ class Child:
                     self._process.stdin.close()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(grace):
-                        await self._process.wait()
+                        await self.wait()
                 self.kill()
-                await self._process.wait()
+                await self.wait()
                 self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - a grandchild may hold the pipes
         finally:
             for drain in self._drains:

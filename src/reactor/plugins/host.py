@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -50,7 +51,7 @@ class Link:
         return getattr(self._channel, form)(
             f"/{protocol.SERVICE}/{call}",
             request_serializer=message_class(request).SerializeToString,
-            response_deserializer=message_class(reply).FromString,
+            response_deserializer=_reader(message_class(reply)),
         )
 
     def call(self, name: str, *request: Any, timeout: float | None = None) -> Any:
@@ -95,7 +96,9 @@ class Link:
 
     async def _died(self, otherwise: str) -> str:
         """What is behind a lost connection: mostly the end of the process, which is about to be seen."""
-        await asyncio.wait({self.over}, timeout=_MOMENT)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_MOMENT):
+                self.fail(f"it died{await self.child.ended()}")
         self.fail(otherwise)
         return self.over.result()
 
@@ -222,6 +225,8 @@ class Plugin:
         try:
             wire = await call
             await link.checked(call)
+            if wire is None:
+                raise ValueError("it is no message of the protocol")
             manifest = protocol.manifest_from_wire(wire)
         except grpc.aio.AioRpcError as error:
             raise Unstarted(f"it was asked what it offers: {await _brief(link, error)}") from None
@@ -266,6 +271,19 @@ class Plugin:
         self._last = reason
         self.log.error("%s; it is started again when it is needed, in %.1f s at the earliest", reason, pause)
         return Down(reason, round(pause * 1000))
+
+
+def _reader(kind: Any) -> Callable[[bytes], Any]:
+    """Messages of this kind out of bytes; None where they are none (gRPC's own way is to log a traceback)."""
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - an extra
+
+    def read(wire: bytes) -> Any:
+        try:
+            return kind.FromString(wire)
+        except DecodeError:
+            return None
+
+    return read
 
 
 async def _brief(link: Link, error: BaseException) -> str:

@@ -87,10 +87,13 @@ def _connection(plugin: Plugin, spec: ConnectionSpec) -> ConnectionType:
         try:
             reply = await call
             await link.checked(call)
+            _readable(reply)
         except _broken() as error:
             raise TransientError("plugin.unavailable", await link.reason(error)) from None
         except Down as error:
             raise TransientError("plugin.unavailable", error.reason) from None
+        except wire.Malformed as error:
+            raise PermanentError("plugin.protocol", f"plugin {plugin.name} sent what cannot be: {error}") from None
         if reply.HasField("error"):
             raise _failure(plugin, reply.error)
         return str(reply.found)[:_LONGEST]
@@ -220,6 +223,16 @@ def _ours(link: Link) -> bool:
     return not link.over.done() or task is None or task.cancelling() > 0
 
 
+def _readable(reply: Any) -> None:
+    """Whether a message could be read.
+
+    Raises:
+        Malformed: it could not.
+    """
+    if reply is None:
+        raise wire.Malformed("what is no message of the protocol")
+
+
 async def _answer(link: Link, call: Any, log: Callable[[Any], object]) -> Any:
     import grpc  # noqa: PLC0415
 
@@ -231,6 +244,7 @@ async def _answer(link: Link, call: Any, log: Callable[[Any], object]) -> Any:
             if code is not grpc.StatusCode.OK:
                 raise grpc.aio.AioRpcError(code, (), (), await call.details())
             raise wire.Malformed("it ended the call with neither output nor error")
+        _readable(reply)
         if not checked:
             await link.checked(call)
             checked = True
@@ -360,6 +374,7 @@ class _Conversation:
             if code is not grpc.StatusCode.OK:
                 raise grpc.aio.AioRpcError(code, (), (), await self._call.details())
             raise TriggerLost(f"plugin {self._plugin.name} ended trigger {self._trigger.kind} without a reason")
+        _readable(reply)
         return reply
 
     async def _take(self, reply: Any) -> None:

@@ -21,7 +21,7 @@ from reactor.sdk.plugin.protocol import message
 from reactor.sdk.trigger import DeadLetter, Receipt, RunResult, TriggerLost
 
 _MOST_NOTES = 1_000
-"""Log lines and states that wait to be sent; older log lines are left out beyond it."""
+"""Log lines and states that wait to be sent; log lines are left out beyond it."""
 _NAP = 1.0
 _LEVELS = ((logging.ERROR, "ERROR"), (logging.WARNING, "WARNING"), (logging.INFO, "INFO"), (0, "DEBUG"))
 
@@ -33,18 +33,15 @@ class Outbox:
         self._waiting: deque[Any] = deque()
         self._there = asyncio.Event()
 
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that log lines are better left out."""
+        return len(self._waiting) >= _MOST_NOTES
+
     def put(self, reply: Any) -> None:
         """Send as soon as may be."""
         self._waiting.append(reply)
-        if len(self._waiting) > _MOST_NOTES:
-            self._drop_log()
         self._there.set()
-
-    def _drop_log(self) -> None:
-        for place, reply in enumerate(self._waiting):
-            if reply is not None and reply.WhichOneof("message") == "log":
-                del self._waiting[place]
-                return
 
     def end(self, reply: Any) -> None:
         """The last message; what is put behind it is not sent."""
@@ -72,6 +69,8 @@ class LogLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
+        if self._outbox.full:
+            return
         level = next(word for least, word in _LEVELS if record.levelno >= least)
         log = message("Log", level=level, message=record.getMessage()[:4_096])
         self._outbox.put(message(self._reply, log=log))

@@ -346,13 +346,15 @@ async def test_the_server_is_killed_and_comes_back(db):
     assert made.gaps == []
 
 
-async def test_a_server_that_hangs_is_told(db):
+async def test_a_server_that_hangs_is_told(db, monkeypatch):
+    for module in ("server", "binlog", "refusals"):
+        monkeypatch.setattr(f"reactor.connectors.cdc.mysql.{module}.ANSWER_WITHIN", 3)
     db.execute("CREATE TABLE t (id int PRIMARY KEY)")
     async with bench(db, {"tables": "t"}) as made:
         await armed(made)
         db.server.hang()
         try:
-            await gone(made, "for 8 s; see whether it hangs")
+            await gone(made, "for 3 s; see whether it hangs")
         finally:
             db.server.wake()
         await armed(made)
@@ -393,3 +395,15 @@ async def test_what_cannot_be_decoded_is_a_dead_letter_or_a_gap(db):
         await made.until(lambda b: len(b.drafts) == 2)
     assert ids(made) == [2, 4]
     assert "compressed" in made.gaps[0]
+
+
+async def test_how_far_it_is_behind(db, monkeypatch):
+    monkeypatch.setattr("reactor.connectors.cdc.mysql.changes._REPORT_EVERY", 0.0)
+    monkeypatch.setattr("reactor.connectors.cdc.mysql.changes._LATE", -1)
+    db.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    async with bench(db, {"tables": "t", "batch": 10}) as made:
+        await armed(made)
+        db.execute("INSERT INTO t SELECT seq FROM seq_1_to_100")
+        await made.until(lambda b: b.state() == "lagging")
+        assert "s after they were committed" in made.states[-1][1]
+        await made.until(lambda b: len(b.drafts) == 100 and b.state() == "armed" and b.behind == 0)

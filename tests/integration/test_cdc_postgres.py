@@ -506,3 +506,56 @@ async def test_while_the_door_is_busy_the_server_hears_from_us(db):
         db.execute("ALTER SYSTEM RESET wal_sender_timeout")
         db.execute("SELECT pg_reload_conf()")
     assert ids(made) == [*range(1, 2001)]
+
+
+async def test_how_far_it_is_behind(db, monkeypatch):
+    for name, value in {"_TELL": 0.02, "_FAR": 20_000, "_LONG": 0.1}.items():
+        monkeypatch.setattr(f"reactor.connectors.cdc.postgres.watch.{name}", value)
+    db.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    async with bench(db, {"tables": "t", "batch": 10}) as made:
+        await made.until(lambda b: b.behind == 0)
+        made.busy = 5
+        db.execute("INSERT INTO t SELECT generate_series(1, 1000)")
+        await made.until(lambda b: b.state() == "lagging")
+        assert "MiB of PostgreSQL's log are still to be read" in made.states[-1][1]
+        await made.until(lambda b: len(b.drafts) == 1000 and b.state() == "armed" and b.behind == 0)
+
+
+async def test_a_death_between_the_slot_and_the_first_row(db):
+    db.execute("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
+    config = {"tables": "t", "snapshot": True, "slot": "half_made"}
+    db.execute("SELECT pg_create_logical_replication_slot('half_made', 'pgoutput')")
+    async with bench(db, config) as made:
+        await lost(made, "is there already", "SELECT pg_drop_replication_slot('half_made')")
+    db.execute("INSERT INTO t VALUES (2)")
+    async with bench(db, config, saved={"making": "half_made"}) as made:
+        await armed(made)
+        db.execute("INSERT INTO t VALUES (3)")
+        await made.until(lambda b: len(b.drafts) == 3)
+    assert ids(made) == [1, 2, 3]
+    assert [draft.metadata.get("snapshot") for draft in made.drafts] == [True, True, None]
+    async with bench(db, {**config, "snapshot": False}, key="other/0") as adopted:
+        await armed(adopted)
+        db.execute("INSERT INTO t VALUES (4)")
+        await adopted.until(lambda b: b.drafts)
+    assert ids(adopted) == [4], "a slot that is there is read on from where it is"
+
+
+async def test_a_publication_that_was_dropped_meanwhile(db):
+    db.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    async with bench(db, {"tables": "t"}) as made:
+        await armed(made)
+    ((name,),) = db.execute("SELECT pubname FROM pg_publication").fetchall()
+    db.execute(f"DROP PUBLICATION {name}")
+    db.execute("INSERT INTO t VALUES (1)")
+    later = made.again()
+    async with later:
+        await lost(later, f"publication '{name}' was not there when changes were made", "pg_drop_replication_slot")
+    ((slot, _),) = slots(db)
+    db.execute("SELECT pg_drop_replication_slot(%s)", [slot])
+    async with later.again() as last:
+        await armed(last)
+        db.execute("INSERT INTO t VALUES (2)")
+        await last.until(lambda b: b.drafts)
+    assert ids(last) == [2]
+    assert "was dropped and is made anew" in last.gaps[0]

@@ -50,6 +50,7 @@ class Stream:
         self._index = WHOLE
         self._batch: list[EventDraft] = []
         self._weight = 0
+        self._handing = False
         self.running = False
         self.received = position.confirmed
         """All up to here has reached us."""
@@ -72,6 +73,12 @@ class Stream:
             await self._pump()
         except Refused as error:
             raise self._ended(error) from None
+
+    @property
+    def reached(self) -> int:
+        """All up to here has been dealt with."""
+        idle = self._begun is None and not self._batch and not self._handing
+        return self.received if idle else self._saved
 
     def tell(self, *, reply: bool = False) -> None:
         """Tell the server how far we are; it takes a silent reader for a dead one."""
@@ -134,8 +141,9 @@ class Stream:
         position = self._position
         if self._begun is not None:  # amidst a large transaction: what was taken of it, but none of it is confirmed
             position = msgspec.structs.replace(position, lsn=self._begun.lsn, index=self._index)
+        self._handing = True
         await deliver(self._ctx, items, save={"position": position.saved()})
-        self._saved = position.confirmed
+        self._saved, self._handing = position.confirmed, False
         self.tell()
         failpoints.reach("source.acknowledged")
 

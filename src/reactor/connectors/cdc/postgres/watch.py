@@ -83,8 +83,8 @@ class Watch:
 
     def _behind(self, stream: Stream, end: int) -> None:
         """Rows that wait are counted by nobody; what is known is whether there are any, and the bytes of log."""
-        behind = end - stream.received
-        caught_up = stream.received >= self._end
+        behind = end - stream.reached
+        caught_up = stream.reached >= self._end
         self._end = end
         now = asyncio.get_running_loop().time()
         if behind < _FAR:

@@ -22,7 +22,8 @@ PATIENCE = 15
 QUEUE = [f"work-queue/{name}.yaml" for name in ("add-jobs", "work", "dead-jobs")]
 ETL = [f"etl/{name}.yaml" for name in ("copy-orders", "order-history")]
 SENSORS = [f"iot/{name}.yaml" for name in ("temperature", "heartbeat")]
-ABROAD = {"cdc", "mqtt", "redis"}
+SERVICES = [f"services/{name}.yaml" for name in ("price-orders", "quote", "ship")]
+ABROAD = {"cdc", "kafka", "mqtt", "nats", "redis"}
 """Kinds of triggers that need a server beside Reactor: without it they are red, and that is right."""
 WATCHED = "examples/monitor/api-monitor.yaml"
 
@@ -42,6 +43,9 @@ class Shop:
             self.edit(name, "127.0.0.1:5432", "127.0.0.1:1")
         for name in SENSORS:
             self.edit(name, "127.0.0.1:1883", "127.0.0.1:1")
+        self.edit("services/price-orders.yaml", "127.0.0.1:9092", "127.0.0.1:1")
+        for name in SERVICES:
+            self.edit(name, "127.0.0.1:4222", "127.0.0.1:1")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("REACTOR_", "PYTHON"))}

@@ -55,6 +55,8 @@ def connectors(
             found.append(connector_of(host, manifest))
         except Refused as error:
             problems.append(str(error))
+        except OSError as error:
+            problems.append(f"plugin in {path}: {error}")
     return found, problems
 
 

@@ -1,13 +1,13 @@
 """The trigger `weather`."""
 
 import asyncio
-import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
 from reactor.sdk import DeadLetter, EventDraft, StepError, TriggerContext, TriggerLost
+from reactor.sdk.content import MalformedError, read_json
 from reactor.sdk.delivery import deliver
 from reactor.sdk.paths import inside_roots
 from reactor_weather.station import READINGS, STATION
@@ -87,11 +87,15 @@ class Weather:
         """A line that is no reading does not stop the ones behind it."""
         metadata = {"offset": offset}
         try:
-            reading: Any = json.loads(line)
-        except ValueError as error:
-            return DeadLetter(reason=f"the reading is not JSON: {error}", payload=line, metadata=metadata)
+            reading = read_json(line)
+        except MalformedError as error:
+            return DeadLetter(reason=error.message, payload=line, metadata=metadata)
         return EventDraft(type=self.default_type, data=reading, raw=line, metadata=metadata)
 
     def redo(self, config: WeatherConfig, letter: DeadLetter) -> EventDraft:
-        """A dead letter again, when somebody asks for it."""
-        return EventDraft(type=self.default_type, data=json.loads(letter.payload), metadata=letter.metadata)
+        """A dead letter again, when somebody asks for it; only inside Reactor.
+
+        Raises:
+            MalformedError: it is still no JSON.
+        """
+        return EventDraft(type=self.default_type, data=read_json(letter.payload), metadata=letter.metadata)

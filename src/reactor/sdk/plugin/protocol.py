@@ -65,6 +65,7 @@ class NotBuilt(RuntimeError):
 @functools.cache
 def _classes() -> Mapping[str, Any]:
     try:
+        import grpc  # noqa: F401, PLC0415 - whoever needs messages sends them
         from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: PLC0415 - an extra
     except ImportError:
         raise NotBuilt("plugins need gRPC: pip install reactor-engine[grpc]") from None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from imapclient import IMAPClient
 
-from reactor.connectors.email import connector
+from reactor.connectors.email import connector, imap
 from reactor.connectors.email.connections import IMAP
 from reactor.model.errors import StepError
 from reactor.sdk import ConnectionContext
@@ -400,8 +400,8 @@ async def test_a_folder_that_is_deleted_under_it_and_made_anew(box):
 
 
 async def test_a_big_mailbox_in_bounded_memory(server, box):
-    one = mail("N", "x" * 5_000)
-    server.deliver(*(one.replace(b"Subject: N", b"Subject: %d" % n) for n in range(5_000)), user=box.user)
+    one = mail("N", "x" * 25_000)
+    server.deliver(*(one.replace(b"Subject: N", b"Subject: %d" % n) for n in range(1_000)), user=box.user)
     bench = box.bench(existing="process")
     uids: list[int] = []
     memory: list[int] = []
@@ -413,8 +413,8 @@ async def test_a_big_mailbox_in_bounded_memory(server, box):
 
     bench.after_commit = taken
     async with bench:
-        await bench.until(lambda _: len(uids) == 5_000, 60)
-    assert uids == list(range(1, 5_001))
+        await bench.until(lambda _: len(uids) == 1_000, 60)
+    assert uids == list(range(1, 1_001))
     assert max(memory) - memory[2] < 10_000_000  # the mailbox has 25 MB
 
 
@@ -468,6 +468,14 @@ async def test_the_connection_is_cut(box):
     assert subjects(bench) == ["meanwhile"]
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server is asked soon whether it is there; `tests/sources` sees how long it takes without this."""
+    monkeypatch.setattr(imap, "BEAT", 0.5)
+    monkeypatch.setattr(imap, "PATIENCE", 0.5)
+
+
+@pytest.mark.usefixtures("hasty")
 async def test_the_line_goes_dead_without_a_word(box):
     with Wire(box.server.port) as wire:
         async with box.bench(port=wire.port) as bench:
@@ -487,6 +495,7 @@ async def test_cancellation_while_the_line_is_dead(box):
                 await bench.stop()
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_the_server_hangs_dies_and_comes_back():
     with Dovecot() as server:
         box = Box(server, "ann")
@@ -508,13 +517,14 @@ async def test_the_server_hangs_dies_and_comes_back():
 
 
 @pytest.mark.proves("on.email.every")
-async def test_a_server_without_idle_is_asked():
+async def test_a_server_without_idle_is_asked(monkeypatch):
     with Dovecot(options={"imap_capability": "IMAP4rev1 UIDPLUS AUTH=PLAIN"}) as server:
         box = Box(server, "ann")
         async with box.bench(every="200ms") as bench:
             await armed(bench)
             box.put("one")
             await bench.until(lambda it: it.drafts, 2)
+        monkeypatch.setattr(imap, "BEAT", 0.5)  # asked without `every`, too
         async with box.bench(mark="move Done") as bench:  # without MOVE: COPY and EXPUNGE
             box.client.create_folder("Done")
             await armed(bench)

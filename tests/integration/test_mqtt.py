@@ -93,6 +93,34 @@ async def test_what_was_committed_and_not_acknowledged_is_not_told_twice(broker,
         assert await came(third, 1) == ["end"]
 
 
+async def test_a_death_before_the_first_subscription(broker):
+    """Messages of a session that somebody has made before us come at once, and what was committed of them counts."""
+    made = bench(broker.url(), "first", client_id="made-before")
+    before = bench(broker.url(), "first", client_id="made-before")
+    async with before:
+        await armed(before)
+    await publish(broker.url(), "first", 1, 2)
+
+    saved = {}
+
+    def die(drafts):
+        if drafts:
+            saved.update(made.saved())
+            raise RuntimeError("the process is gone")
+
+    async with made:
+        made.after_commit = die
+        with pytest.raises(RuntimeError, match="gone"):
+            await made.until(lambda _: False)
+    again = bench(broker.url(), "first", client_id="made-before", saved=saved)
+    async with again:
+        await armed(again)
+        await publish(broker.url(), "first", "last")
+        await again.until(lambda b: b.drafts and b.drafts[-1].data == "last")
+    assert [draft.data for draft in (*made.drafts, *again.drafts)] == [1, 2, "last"]
+    assert again.gaps == []
+
+
 @pytest.mark.parametrize("qos", [1, 2])
 @both
 async def test_what_was_not_committed_comes_again(broker, version, qos):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 SOURCES: dict[str, str] = {
     "nats": "nats:NatsRig",
+    "email": "email:Email",
     "kafka": "kafka:KafkaRig",
     "redis stream": "redis:RedisStream",
     "database-postgres": "databases:PolledPostgres",
     "database-mariadb": "databases:PolledMariaDb",
-    "mqtt": "mqtt:MqttRig",
+    "mqtt": "mqtt:MqttOnce",
     "mqtt QoS 2": "mqtt:MqttTwice",
 }
 """Name → where its rig is, `module:Class` in this folder."""
@@ -49,13 +50,11 @@ EXCEPT: dict[tuple[str, str], str] = {
             "killed: acknowledged": "nothing is acknowledged to a table; the position is in the commit",
         }.items()
     },
-    ("mqtt", "group rebalanced"): "Mosquitto deals to members of a group who are away, too: the messages wait for them",
-    ("mqtt", "duplicates"): "what is acknowledged is gone; what comes twice is what `killed: committed` leaves behind",
     **{
-        ("mqtt QoS 2", fault): "as at QoS 1"
-        for fault in FAULTS
-        if fault not in {"nothing", "connection cut", "killed: received", "killed: committed", "killed: acknowledged"}
+        (source, "group rebalanced"): "what the broker has given to one member waits for it alone, also when it is away"
+        for source in ("mqtt", "mqtt QoS 2")
     },
+    ("email", "group rebalanced"): "mailboxes have no groups: each flow that watches a folder gets every message",
 }
 """(source, fault) → why there is no such thing."""
 

@@ -1,118 +1,207 @@
-"""MQTT: topics of Mosquitto, with a persistent session."""
+"""MQTT at QoS 1 and 2, with a session that the broker keeps."""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import os
+import shutil
 import signal
+import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from reactor.connectors.mqtt.connection import Mqtt, Reach
-from reactor.connectors.mqtt.driver import link_of
 from reactor.testing.servers import Mosquitto, Wire
 from tests.sources.rig import Rig
 
-_HEAD = 15 + 4 + 4
-_MESSAGE_OF_CLIENT = 3
+_PUBACK, _PUBREC, _PUBCOMP, _SUBACK, _PINGRESP, _CONNACK = 0x40, 0x50, 0x70, 0x90, 0xD0, 0x20
+_HEAD = 23
+"""Bytes of Mosquitto's file before its chunks."""
+_OF_CLIENT = 3
+"""The kind of the chunk of a message that a client is to get and has not acknowledged."""
+_AT_ONCE = 20
 
 
-class Keeping(Mosquitto):
-    """Mosquitto holds its sessions in memory and writes them when it comes to it. What it had not written when it is
-    killed it does not know, whoever asks: so it is killed when it has."""
+class Client:
+    """Just enough of MQTT 3.1.1, without threads: whoever returns has the broker's answer."""
 
-    def waiting(self) -> int:
-        """How many messages it holds for clients; it writes its file for that."""
-        path = self.folder / "data" / "mosquitto.db"
-        path.unlink(missing_ok=True)
-        os.kill(self.pid, signal.SIGUSR1)
-        end = time.monotonic() + 10
-        while not path.exists():
-            assert time.monotonic() < end, "it does not write its file"
-            time.sleep(0.01)
-        data, at, found = path.read_bytes(), _HEAD, 0
-        while at + 8 <= len(data):
-            kind, length = struct.unpack_from("!II", data, at)
-            found += kind == _MESSAGE_OF_CLIENT
-            at += 8 + length
+    def __init__(self, port: int, name: str, *, clean: bool = True) -> None:
+        self._line = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._line.sendall(_packet(0x10, b"\0\4MQTT\4", bytes((2 if clean else 0,)), b"\0\x3c", _text(name)))
+        self._answer(_CONNACK)
+        self._last = 0
+
+    def subscribe(self, topic: str, qos: int) -> None:
+        self._line.sendall(_packet(0x82, b"\0\1", _text(topic), bytes((qos,))))
+        self._answer(_SUBACK)
+
+    def publish(self, topic: str, payloads: Sequence[bytes], qos: int) -> None:
+        """In this order; on return the broker has them in its file."""
+        for at in range(0, len(payloads), _AT_ONCE):
+            mids = []
+            for payload in payloads[at : at + _AT_ONCE]:
+                self._last += 1
+                mids.append(struct.pack("!H", self._last))
+                self._line.sendall(_packet(0x30 | qos << 1, _text(topic), mids[-1], payload))
+            if qos == 2:
+                for mid in mids:
+                    self._answer(_PUBREC)
+                    self._line.sendall(_packet(0x62, mid))
+            for _ in mids:
+                self._answer(_PUBACK if qos == 1 else _PUBCOMP)
+        # It saves what has changed before it reads on.
+        self._line.sendall(b"\xc0\0")
+        self._answer(_PINGRESP)
+
+    def close(self) -> None:
+        self._line.sendall(b"\xe0\0")
+        self._line.shutdown(socket.SHUT_WR)
+        while self._line.recv(1_000):
+            pass
+        self._line.close()
+
+    def _answer(self, kind: int) -> None:
+        first, size = self._read(2)
+        self._read(size)
+        assert first & 0xF0 == kind, hex(first)
+
+    def _read(self, size: int) -> bytes:
+        found = b""
+        while len(found) < size:
+            more = self._line.recv(size - len(found))
+            assert more, "the broker has closed"
+            found += more
         return found
 
-    def kill(self) -> None:
-        end = time.monotonic() + 20
-        while self.waiting() and time.monotonic() < end:
-            time.sleep(0.05)
-        super().kill()
 
+class _Mqtt(Rig):
+    """See `Rig`."""
 
-class MqttRig(Rig):
-    """QoS 1, MQTT 5."""
-
-    name = "mqtt"
-    qos = 1
-    version: int | str = 5
+    qos: int
+    version: str
+    server: Mosquitto
 
     def __init__(self) -> None:
-        self.server: Keeping = Keeping({"autosave_on_changes": "false", "autosave_interval": 600})
+        # More than a test sends: what still waits for its turn when a broker is killed it may give twice as something
+        # new, because Mosquitto writes nothing when a message gets its turn.
+        self.server = Mosquitto({"max_inflight_messages": 1_000})
         self.server.__enter__()
         self.wire = Wire(self.server.port)
         self.wire.__enter__()
-        self.topic = ""
+        self._number = 0
+        self._remembering = False
 
     def close(self) -> None:
-        self.wire.__exit__(None, None, None)
-        self.server.__exit__(None, None, None)
+        self.wire.__exit__()
+        self.server.__exit__()
 
     def fresh(self, number: int) -> None:
         if not self.server.alive:
             self.server.start()
-        self.server.stop()
-        (self.server.folder / "data" / "mosquitto.db").unlink(missing_ok=True)
-        self.server.start()
         self.wire.mend()
-        self.topic = f"t{number}"
-        asyncio.run(self._begin())
+        if self._number:  # the session of the test before goes
+            Client(self.server.port, self._client).close()
+        self._number = number
+        # The session is there before the trigger, so that a Reactor that dies before it listens misses nothing.
+        session = Client(self.server.port, self._client, clean=False)
+        session.subscribe(self._topic, self.qos)
+        session.close()
 
     def on(self) -> str:
-        return f"{{mqtt: {{topic: {self.topic}/#, qos: {self.qos}, client_id: c{self.topic}, format: json}}}}"
+        return f"{{mqtt: {{topic: {self._topic}, qos: {self.qos}, client_id: {self._client}, format: json}}}}"
 
     def connections(self) -> str:
-        return f'{{mqtt: {{type: mqtt, url: "mqtt://127.0.0.1:{self.wire.port}", version: {self.version}}}}}'
+        return f"{{mqtt: {{type: mqtt, url: 'mqtt://127.0.0.1:{self.wire.port}', version: '{self.version}'}}}}"
 
     def send(self, numbers: Sequence[int]) -> None:
-        asyncio.run(self._publish([b'{"n": %d}' % n for n in numbers]))
+        self._publish([b'{"n": %d}' % number for number in numbers])
+        if self._remembering:
+            self._remembering = False
+            self._saved()
+            shutil.copyfile(self._file, self._kept)
+            self.wire.mend()
+
+    def remember(self) -> None:
+        """The broker's state is kept in which it has sent the messages and no acknowledgement has come."""
+        self._remembering = True
+        self.wire.stall()
+
+    def again(self, numbers: Sequence[int]) -> None:
+        """The broker comes back with that state: it has to send all of them again, as duplicates."""
+        self.server.kill()
+        self._file.write_bytes(self._kept.read_bytes())  # it stays the broker's own file
+        self.server.start()
+        assert self.left() >= len(numbers)
 
     def poison(self) -> None:
-        asyncio.run(self._publish([b"{"]))
+        self._publish([b"\xff\xfe"])
 
     def left(self) -> int:
-        return self.server.waiting()
+        self._saved()
+        mine = self._client.encode()
+        return sum(kind == _OF_CLIENT and mine in body for kind, body in _chunks(self._file.read_bytes()))
 
-    async def _begin(self) -> None:
-        """Let the session begin: what is published before that is nobody's."""
-        from reactor.connectors.mqtt.link import Filter
+    @property
+    def _topic(self) -> str:
+        return f"t{self._number}"
 
-        link = link_of(Reach(Mqtt(url=self.server.url())), client_id=f"c{self.topic}", clean=False, expiry=600)
-        try:
-            await link.open()
-            await link.subscribe([Filter(f"{self.topic}/#", self.qos)])
-        finally:
-            await link.close()
+    @property
+    def _client(self) -> str:
+        return f"taker-{self._number}"
 
-    async def _publish(self, payloads: list[bytes]) -> None:
-        link = link_of(Reach(Mqtt(url=self.server.url())))
-        try:
-            await link.open()
-            await asyncio.gather(
-                *(link.publish(f"{self.topic}/x", each, qos=2, retain=False, properties=None) for each in payloads)
-            )
-        finally:
-            await link.close()
+    @property
+    def _file(self) -> Path:
+        return self.server.folder / "data" / "mosquitto.db"
+
+    @property
+    def _kept(self) -> Path:
+        return self._file.with_name("kept")
+
+    def _publish(self, payloads: Sequence[bytes]) -> None:
+        with contextlib.closing(Client(self.server.port, "sender")) as sender:
+            sender.publish(self._topic, payloads, self.qos)
+
+    def _saved(self) -> None:
+        """Let the broker write its state."""
+        before = self._file.stat().st_mtime_ns if self._file.exists() else 0
+        os.kill(self.server.pid, signal.SIGUSR1)
+        until = time.monotonic() + 10
+        while not self._file.exists() or self._file.stat().st_mtime_ns == before:
+            assert time.monotonic() < until, "the broker does not write its state"
+            time.sleep(0.01)
 
 
-class MqttTwice(MqttRig):
+def _chunks(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Of Mosquitto's file, version 6: each is its kind, its length and a body."""
+    at = _HEAD
+    while at < len(data):
+        kind, size = struct.unpack_from("!II", data, at)
+        yield kind, data[at + 8 : at + 8 + size]
+        at += 8 + size
+
+
+class MqttOnce(_Mqtt):
+    """QoS 1, MQTT 5."""
+
+    name = "mqtt"
+    qos = 1
+    version = "5"
+
+
+class MqttTwice(_Mqtt):
     """QoS 2, MQTT 3.1.1."""
 
     name = "mqtt QoS 2"
     qos = 2
     version = "3.1.1"
+
+
+def _packet(first: int, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    assert len(body) < 128
+    return bytes((first, len(body))) + body
+
+
+def _text(text: str) -> bytes:
+    return struct.pack("!H", len(text)) + text.encode()

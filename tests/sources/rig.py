@@ -57,6 +57,9 @@ class Rig:
         """Send messages `{"n": N}` of one key, in this order; on return the server has them for good."""
         raise NotImplementedError
 
+    def remember(self) -> None:
+        """What is sent next will have to come `again`: prepare whatever that needs."""
+
     def again(self, numbers: Sequence[int]) -> None:
         """Let the source deliver these, which were taken and acknowledged, once more, as the same messages."""
         raise NotImplementedError
@@ -85,7 +88,7 @@ class Taking:
         """The flow's text under another name."""
         rig = self.rig
         text = FLOW.format(on=rig.on(), connections=rig.connections(), n=rig.n)
-        return text.replace("name: taker", f"name: {name}")
+        return text.replace("taker", name)
 
     def trigger(self, flow: str = "taker") -> dict[str, Any]:
         """What the API says of the trigger."""

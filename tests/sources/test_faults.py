@@ -146,6 +146,7 @@ def test_killed(rig: Rig, fault: str, tmp_path: Path) -> None:
 @_of("duplicates")
 def test_duplicates(rig: Rig, fault: str, tmp_path: Path) -> None:
     with taking(tmp_path, rig) as it:
+        rig.remember()
         rig.send(range(30))
         it.check(range(30))
         it.reactor.kill()

@@ -85,10 +85,15 @@ class Listening:
         if present and before == client:
             self.stale = [topic for topic in session.get("filters", []) if topic not in self.config.filters()]
             return
-        if before and self.config.qos and not elsewhere:
+        if before and session.get("filters") and self.config.qos and not elsewhere:
             self._gap(str(before), client)
-        if before or len(self.memory):
-            await deliver(self.ctx, [], save={**self.memory.clear(), "session": None})
+        # Whose the remembered ids are is known before the first of them: messages may come before we have subscribed.
+        known = self._session(client, [])
+        await deliver(self.ctx, [], save={**self.memory.clear(), "session": known})
+
+    def _session(self, client: str, filters: list[str]) -> dict[str, JSON]:
+        """What is saved of a session that has these subscriptions."""
+        return {"client": client, "broker": self.settings.address, "filters": [*filters], "qos": self.config.qos}
 
     def _gap(self, before: str, client: str) -> None:
         at = self.ctx.saved().get("at")
@@ -110,8 +115,7 @@ class Listening:
         """Subscribe while messages of the session may be coming already."""
         try:
             await self._subscribe(link, present=present)
-            session = {"client": client, "broker": self.settings.address, "filters": self.config.filters(),
-                       "qos": self.config.qos}  # fmt: skip
+            session = self._session(client, self.config.filters())
             if self.ctx.saved().get("session") != session:
                 await deliver(self.ctx, [], save={"session": session, "at": self.ctx.clock.now()})
         except StepError as error:

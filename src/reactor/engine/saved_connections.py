@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -24,6 +24,8 @@ PATIENCE = 10.0
 """Seconds that a test of a connection may take."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _LARGEST = 64 << 10
+_LONGEST = 500
+"""Characters of what a test tells."""
 _log = logging.getLogger("reactor.connections")
 
 
@@ -150,7 +152,7 @@ class SavedConnections:
             _log.exception("test of connection %s", name)
             ok, message = False, f"{type(error).__name__}: {error}"
         took = round((asyncio.get_running_loop().time() - begun) * 1000)
-        self.tested[name] = Tested(at=self._clock.now(), ok=ok, message=message, took=took)
+        self.tested[name] = Tested(at=self._clock.now(), ok=ok, message=_sentence(message), took=took)
         return self.tested[name]
 
     def _kind(self, type_: str) -> ConnectionType:
@@ -173,6 +175,12 @@ class SavedConnections:
                 tell(name)
 
 
+def _sentence(message: str) -> str:
+    """On one line, and not without end: it may quote what a server or a setting says."""
+    text = "".join(character if character.isprintable() else " " for character in message)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
 def shown(saved: Saved) -> dict[str, Any]:
     """A saved connection without anything secret: what is secret in it are names of secrets only."""
     return {
@@ -188,23 +196,32 @@ def _refuse_secrets(kind: ConnectionType, settings: Mapping[str, Any]) -> None:
         value: Any = settings
         for part in place.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
-        if isinstance(value, str) and value and not FILLED.search(value):
+        if isinstance(value, str) and value and not FILLED.search(value) and not _is_file(place, value):
             raise InvalidError(
                 f"`{place}` is secret; keep it with: reactor secrets set NAME, and write {{{{ secrets.NAME }}}}"
             )
-    url = settings.get("url")
-    if isinstance(url, str) and (password := _password(url)) and not FILLED.search(password):
-        raise InvalidError(
-            "the password in `url` is not saved as it is: reactor secrets set NAME, then write {{ secrets.NAME }} there"
-        )
+    for key in ("url", "base_url"):
+        url = settings.get(key)
+        if isinstance(url, str) and any(not FILLED.search(password) for password in _passwords(url)):
+            raise InvalidError(
+                f"the password in `{key}` is not saved as it is: reactor secrets set NAME, then write "
+                "{{ secrets.NAME }} there"
+            )
 
 
-def _password(url: str) -> str | None:
+def _is_file(place: str, value: str) -> bool:
+    """A private key may stand in a file, whose name is no secret."""
+    return place.endswith("tls.key") and "-----BEGIN " not in value
+
+
+def _passwords(url: str) -> list[str]:
+    """Those in front of the host, and those that drivers of databases read from the query."""
     # A template holds no `/` or `@`, so the parts of the address are found all the same.
     try:
-        return urlsplit(url).password
+        parts = urlsplit(url)
+        return [word for word in (parts.password, *parse_qs(parts.query).get("password", [])) if word]
     except ValueError:
-        return None
+        return []
 
 
 def _refuse_templates(value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,10 @@ from reactor.model.errors import PermanentError
 
 Settings = Mapping[str, Any]
 """A connection as it is written, with its secrets filled in: `{type: kafka, servers: "h:9092"}`."""
+
+
+_ENUM = re.compile(r"Invalid enum value '.*'", re.DOTALL)
+"""msgspec shows what it was given, which may be a secret."""
 
 
 class ConnectionContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +97,8 @@ def converted(kind: ConnectionType, name: str, written: Settings) -> Any:
     try:
         return msgspec.convert(given, kind.settings, strict=False)
     except msgspec.ValidationError as error:
-        raise PermanentError("input", f"connection {name!r} ({kind.name}): {error}") from None
+        told = _ENUM.sub("Not one of the values that it takes", str(error))
+        raise PermanentError("input", f"connection {name!r} ({kind.name}): {told}") from None
 
 
 def _default(connections: Mapping[str, Settings], kinds: Mapping[str, ConnectionType], what: str) -> str:

@@ -96,4 +96,8 @@ def files(tls: Tls | None) -> Iterator[dict[str, str]]:
 
 
 def _text(given: str, settings: Mapping[str, Any]) -> str:
-    return given if _PEM in given else inside_roots(settings, given).read_text("ascii")
+    if _PEM not in given:
+        return inside_roots(settings, given).read_text("ascii")
+    if not given.isascii():
+        raise ValueError("a text in PEM is ASCII")
+    return given

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -104,8 +104,17 @@ def present(found: Place) -> None:
     Raises:
         PermanentError: kind `input`.
     """
-    if found.kind == "sqlite" and not Path(found.url.database or "").is_file():
+    # Not `Path.is_file`, which raises when a name is too long.
+    if found.kind == "sqlite" and not os.path.isfile(found.url.database or ""):  # noqa: PTH113
         raise PermanentError("input", f"there is no file {found.url.database}")
+
+
+def _nameable(host: str | None) -> bool:
+    """Resolvers raise what no driver translates."""
+    try:
+        return b"\0" not in (host or "").encode("idna")
+    except UnicodeError:
+        return False
 
 
 def _checked(settings: Mapping[str, Any], what: str, text: str) -> URL:
@@ -119,6 +128,8 @@ def _checked(settings: Mapping[str, Any], what: str, text: str) -> URL:
     if kind == "mysql" and (found := _READS_FILES & url.query.keys()):
         raise PermanentError("input", f"{what}: {min(found)} would read files of this machine; leave it out")
     if kind != "sqlite":
+        if not _nameable(url.host):
+            raise PermanentError("input", f"{what}: the host in its url cannot be the name of one")
         return url.set(drivername=_DRIVERS[kind])
     if url.query or url.host or not url.database or url.database.startswith(("file:", ":")):
         raise PermanentError("input", f"{what}: write sqlite:///PATH, the path of a file")

@@ -29,6 +29,16 @@ HTTP = ConnectionType(
     name="http",
     settings=HttpSettings,
     test=_test,
-    secret=("auth.basic.password", "auth.bearer", "auth.header.value", "auth.oauth2.client_secret"),
+    secret=(
+        "auth.basic.password",
+        "auth.bearer",
+        "auth.header.value",
+        "auth.oauth2.client_secret",
+        "auth.oauth2.client_assertion",
+        "auth.oauth2.password",
+        "auth.oauth2.refresh_token",
+        "auth.oauth2.subject.token",
+        "auth.oauth2.actor.token",
+    ),
     doc="An HTTP server or API.",
 )

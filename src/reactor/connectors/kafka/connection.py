@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from reactor.sdk import ConnectionContext, ConnectionType, PermanentError
 from reactor.sdk.tls import Tls, context
 
 _PORTS = 65_535
+_HOST = re.compile(r"[^\s\x00-\x20\[\]]+|\[[0-9A-Fa-f:.%]+\]")
+"""A name or an address; one of IPv6 stands in brackets."""
 
 
 class Sasl(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,10 +42,12 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def __post_init__(self) -> None:
         """Check what types cannot say."""
         for server in self.addresses():
+            if "@" in server or "://" in server:  # not shown: there may be a password in it
+                raise ValueError("servers: write host:port alone; user and password belong into `sasl`")
             host, colon, port = server.rpartition(":")
             if not colon:
                 host, port = server, "9092"
-            if not host or not port.isdecimal() or not 0 < int(port) <= _PORTS:
+            if not _HOST.fullmatch(host) or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= _PORTS:
                 raise ValueError(f"servers: {server[:60]!r} is not host:port, such as kafka.example.org:9092")
         if not self.addresses():
             raise ValueError("servers: is empty; write host:port of a broker")

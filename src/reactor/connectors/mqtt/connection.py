@@ -41,6 +41,10 @@ class Mqtt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError("url: write mqtt://HOST:PORT, mqtts://HOST:PORT, ws://HOST:PORT/PATH or wss://…")
         if parts.path.strip("/") and parts.scheme in {"mqtt", "mqtts"}:
             raise ValueError("url: a path belongs to ws:// and wss:// only")
+        try:
+            _ = parts.port
+        except ValueError:  # of urllib
+            raise ValueError("url: its port should be a number from 1 to 65535") from None
         if self.tls is not None and parts.scheme not in {"mqtts", "wss"}:
             raise ValueError("tls: is for urls that begin with mqtts:// or wss://")
         if self.password is not None and self.user is None and not parts.username:

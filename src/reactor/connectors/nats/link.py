@@ -310,7 +310,7 @@ async def _open(wanted: Wanted) -> Link:
         try:
             async with asyncio.timeout(min(each, _CONNECT + 1)):
                 await link.open(url, context)
-        except (_error(), OSError, TimeoutError) as error:
+        except (_error(), OSError, TimeoutError, ValueError) as error:  # the last: a name that no resolver takes
             text = _plain(error)
             if any(word in text.lower() for word in _LOGIN):
                 raise _login(link.where, settings) from None

@@ -28,14 +28,25 @@ def pem():
 
 
 @pytest.fixture(scope="module")
-def postgres(pem):
+def client():
+    """Certificate and key of somebody who is known by them."""
+    return certificate_files()
+
+
+@pytest.fixture(scope="module")
+def postgres(pem, client):
     server = Postgres({"ssl": "on"})
-    server.options |= {"ssl_cert_file": str(server.folder / "cert"), "ssl_key_file": str(server.folder / "key")}
-    _write(server, pem)
+    server.options |= {
+        "ssl_cert_file": str(server.folder / "cert"),
+        "ssl_key_file": str(server.folder / "key"),
+        "ssl_ca_file": str(server.folder / "client"),
+    }
+    _write(server, pem, client)
     (server.folder / "key").chmod(0o600)
     with server:
         hba = server.folder / "data" / "pg_hba.conf"
-        hba.write_text("host all postgres all trust\nhost all all all scram-sha-256\n")
+        proved = "hostssl all carl all trust clientcert=verify-ca\nhost all carl all reject\n"
+        hba.write_text(f"host all postgres all trust\n{proved}host all all all scram-sha-256\n")
         server.stop()
         server.start()
         yield server
@@ -43,17 +54,18 @@ def postgres(pem):
 
 
 @pytest.fixture(scope="module")
-def mysql(pem):
+def mysql(pem, client):
     server = MariaDb(binlog=False)
-    server.options |= {"ssl-cert": str(server.folder / "cert"), "ssl-key": str(server.folder / "key")}
-    _write(server, pem)
+    server.options |= {f"ssl-{name}": str(server.folder / name) for name in ("cert", "key")}
+    server.options["ssl-ca"] = str(server.folder / "client")
+    _write(server, pem, client)
     with server:
         yield server
         ENGINES.close()
 
 
-def _write(server, pem):
-    for name, text in zip(("cert", "key"), pem, strict=True):
+def _write(server, pem, client):
+    for name, text in zip(("cert", "key", "client"), (*pem, client[0]), strict=True):
         (server.folder / name).write_text(text)
 
 
@@ -83,6 +95,7 @@ async def probe(type_, settings, **operator):
     return await test(ctx, converted(TYPES[type_], "db", settings))
 
 
+@pytest.mark.proves("connection.{postgres,mysql}.{url,user,password}")
 async def test_user_and_password_stand_beside_the_url(server):
     written = {"type": server.type, "url": server.url(), "user": "ann", "password": server.password}
     assert await ask(written, WHO[server.type]) == [{"me": "ann"}]
@@ -103,6 +116,7 @@ async def test_the_only_connection_needs_no_name(server):
     assert (await call(QUERY, {"sql": "SELECT 1 AS one"}, ctx))["rows"] == [{"one": 1}]
 
 
+@pytest.mark.proves("connection.{postgres,mysql}.tls", "connection.{postgres,mysql}.tls.{ca,verify}")
 async def test_tls_checks_who_answers(server, pem, tmp_path):
     (tmp_path / "ca.pem").write_text(pem[0])
     written = {"type": server.type, "url": server.url()}
@@ -118,6 +132,22 @@ async def test_tls_checks_who_answers(server, pem, tmp_path):
             await ask({**written, "tls": tls}, "SELECT 1")
         assert caught.value.kind == "database.connection"
         assert isinstance(caught.value, PermanentError)
+
+
+@pytest.mark.proves("connection.{postgres,mysql}.tls.{cert,key}")
+async def test_a_certificate_says_who_we_are(server, pem, client):
+    if server.type == "mysql":
+        server.add_user("carl", "", "SELECT ON test.*")
+        server.execute("ALTER USER 'carl'@'127.0.0.1' REQUIRE X509", database=None)
+    else:
+        await ask({"type": "postgres", "url": server.url()}, "DROP ROLE IF EXISTS carl")
+        await ask({"type": "postgres", "url": server.url()}, "CREATE ROLE carl LOGIN")
+    written = {"type": server.type, "url": server.url(), "user": "carl"}
+    tls = {"ca": pem[0], "cert": client[0], "key": client[1]}
+    assert await ask({**written, "tls": tls}, WHO[server.type]) == [{"me": "carl"}]
+    for refused in ({"ca": pem[0]}, dict(zip(("ca", "cert", "key"), (pem[0], *certificate_files()), strict=True))):
+        with pytest.raises(StepError):
+            await ask({**written, "tls": refused}, "SELECT 1")
 
 
 async def test_a_server_without_tls_is_refused(pem):
@@ -147,6 +177,7 @@ async def test_a_test_of_a_server_that_hangs_ends(server):
         server.wake()
 
 
+@pytest.mark.proves("connection.sqlite.url")
 async def test_a_test_of_a_file(tmp_path):
     sqlite3.connect(tmp_path / "a.db").execute("CREATE TABLE t (a)").connection.close()
     said = await probe("sqlite", {"url": "sqlite:///a.db"}, file_roots=(str(tmp_path),))

@@ -13,7 +13,7 @@ from reactor.connectors.email.connections import SMTP
 from reactor.sdk import ConnectionContext, PermanentError, StepError, TransientError
 from reactor.sdk.connection import converted
 from reactor.testing.actions import action_context, call
-from reactor.testing.servers import free_port, smtp_server
+from reactor.testing.servers import certificate_files, free_port, smtp_server
 
 (SEND,) = connector.actions
 
@@ -55,7 +55,7 @@ async def test_a_second_attempt_has_the_same_message_id(server):
     assert ids[0] == ids[1]
 
 
-@pytest.mark.proves("email.send.connection")
+@pytest.mark.proves("email.send.connection", "connection.smtp.{url,from}")
 async def test_by_connection(server):
     url = f"smtp://{server.host}:{server.port}"
     ctx = action_context(connections={"mail": {"type": "smtp", "url": url, "from": "Shop <shop@example.org>"}})
@@ -70,13 +70,19 @@ async def test_the_only_smtp_connection_is_meant(server):
     assert len(server.messages) == 1
 
 
+@pytest.mark.proves("connection.smtp.{url,user,password,ca}")
 async def test_by_connection_over_starttls():
     with smtp_server(tls=True, users={"a@b": "p@ss"}) as server:
         saved = {"type": "smtp", "ca": server.ca, "from": "ann@example.org"}
         url = f"{server.host}:{server.port}?tls=starttls"
-        for who in ({"url": f"smtp://a%40b:p%40ss@{url}"}, {"url": f"smtp://{url}", "user": "a@b", "password": "p@ss"}):
+        beside = {"user": "a@b", "password": "p@ss"}
+        ways = ({"url": f"smtp://a%40b:p%40ss@{url}"}, {"url": f"smtp://{url}"} | beside)
+        for who in (*ways, {"url": f"smtp://eve:no@{url}"} | beside):
             await call(SEND, {"to": "bob@example.org"}, action_context(connections={"mail": {**saved, **who}}))
-        assert [(message.encrypted, message.user) for message in server.messages] == [(True, "a@b")] * 2
+        assert [(message.encrypted, message.user) for message in server.messages] == [(True, "a@b")] * 3
+        unknown = {**saved, **ways[1], "ca": certificate_files()[0]}
+        with pytest.raises(PermanentError, match="not trusted"):
+            await call(SEND, {"to": "bob@example.org"}, action_context(connections={"mail": unknown}))
 
 
 async def connection_tested(**settings):

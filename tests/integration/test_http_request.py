@@ -222,7 +222,7 @@ async def test_credentials():
             assert output["body"]["headers"][name] == value
 
 
-@pytest.mark.proves("http.request.connection")
+@pytest.mark.proves("http.request.connection", "connection.http.{base_url,headers}")
 async def test_a_connection():
     async with serve(echo) as server:
         saved = {"base_url": f"{server.url}/v1/", "headers": {"X-Team": "a"}, "auth": {"bearer": "tok"}}
@@ -233,6 +233,8 @@ async def test_a_connection():
             "a",
             "Bearer tok",
         )
+        own = await request("/orders", connection="shop", headers={"x-team": "b"}, context=context)
+        assert own["body"]["headers"]["x-team"] == "b"
         error = await failing("http://evil.example/", connection="shop", context=context)
         assert error.kind == "input"
         assert (await failing("/x", connection="other", context=context)).kind == "input"

@@ -67,8 +67,9 @@ async def site():
         yield server
 
 
-def context():
+def context(**connections):
     return action_context(
+        connections=connections,
         clock=SystemClock(),
         log=logging.getLogger("test"),
         settings={"http_allow": ("127.0.0.1",), "http_timeout": 10_000, "http_max_body": 1_000_000},
@@ -77,6 +78,9 @@ def context():
 
 async def ask(site, action="http.openapi", /, **params):
     """One call; its output."""
+    if action == "connection":
+        saved = {"type": "http", "base_url": site.url, **params}
+        return await call(ACTIONS["http.request"], {"url": "/plain", "connection": "shop"}, context(shop=saved))
     base = {"document": f"{site.url}/doc?{len(site.seen)}", "operation": "get", "parameters": {"id": "7"}}
     given = {"url": f"{site.url}/plain"} if action == "http.request" else base
     return await call(ACTIONS[action], {**given, **params}, context())
@@ -91,16 +95,17 @@ PLACES = {
     "http.request.auth": ("http.request", "auth", "/plain"),
     "http.openapi.auth": ("http.openapi", "auth", "/api/things/7"),
     "http.openapi.document_auth": ("http.openapi", "document_auth", "/doc"),
+    "connection.http.auth": ("connection", "auth", "/plain"),
 }
 everywhere = pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 BASIC = "Basic " + base64.b64encode(b"ann:pw").decode()
 
 
 @pytest.mark.proves(
-    "http.openapi.{auth,document_auth}",
-    "http.openapi.{auth,document_auth}.{basic,bearer,header}",
-    "http.openapi.{auth,document_auth}.basic.{user,password}",
-    "http.openapi.{auth,document_auth}.header.{name,value}",
+    "{http.openapi.auth,http.openapi.document_auth,connection.http.auth}",
+    "{http.openapi.auth,http.openapi.document_auth,connection.http.auth}.{basic,bearer,header}",
+    "{http.openapi.auth,http.openapi.document_auth,connection.http.auth}.basic.{user,password}",
+    "{http.openapi.auth,http.openapi.document_auth,connection.http.auth}.header.{name,value}",
 )
 @pytest.mark.parametrize(
     ("auth", "name", "value"),
@@ -134,8 +139,8 @@ OAUTH = {
 
 
 @pytest.mark.proves(
-    "{http.request.auth,http.openapi.auth,http.openapi.document_auth}.oauth2",
-    "{http.request.auth,http.openapi.auth,http.openapi.document_auth}.oauth2.{token_url,grant,client_id,client_secret,"
+    "{http.request.auth,http.openapi.auth,http.openapi.document_auth,connection.http.auth}.oauth2",
+    "{http.request.auth,http.openapi.auth,http.openapi.document_auth,connection.http.auth}.oauth2.{token_url,grant,client_id,client_secret,"
     "client_assertion,scope,audience,username,password,refresh_token}",
 )
 @everywhere
@@ -158,8 +163,8 @@ async def test_oauth2(site, place):
 
 
 @pytest.mark.proves(
-    "{http.request.auth,http.openapi.auth,http.openapi.document_auth}.oauth2.{discovery,client_auth,json,subject,actor}",
-    "{http.request.auth,http.openapi.auth,http.openapi.document_auth}.oauth2.{subject,actor}.{token,type}",
+    "{http.request.auth,http.openapi.auth,http.openapi.document_auth,connection.http.auth}.oauth2.{discovery,client_auth,json,subject,actor}",
+    "{http.request.auth,http.openapi.auth,http.openapi.document_auth,connection.http.auth}.oauth2.{subject,actor}.{token,type}",
 )
 @everywhere
 async def test_more_of_oauth2(site, place):

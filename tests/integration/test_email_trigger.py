@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import socket
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -15,9 +16,9 @@ from imapclient import IMAPClient
 from reactor.connectors.email import connector, imap
 from reactor.connectors.email.connections import IMAP
 from reactor.model.errors import StepError
-from reactor.sdk import ConnectionContext
+from reactor.sdk import ConnectionContext, PermanentError
 from reactor.sdk.connection import converted
-from reactor.testing.servers import Dovecot, Wire, free_port
+from reactor.testing.servers import Dovecot, Wire, certificate_files, free_port
 from reactor.testing.servers.dovecot import PASSWORD
 from reactor.testing.triggers import TriggerBench
 
@@ -551,6 +552,7 @@ async def connection_tested(**settings: object) -> str:
     return await IMAP.test(ctx, converted(IMAP, "mail", {"type": "imap", **settings}))
 
 
+@pytest.mark.proves("connection.imap.{url,user,password,tls,starttls}", "connection.imap.tls.{ca,verify}")
 async def test_tls(secure):
     url = f"imaps://{secure.host}:{secure.tls_port}"
     trusted = {"user": "ann", "password": PASSWORD, "tls": {"ca": secure.ca}}
@@ -563,6 +565,59 @@ async def test_tls(secure):
         await armed(bench)
         secure.deliver(mail("secret"))
         await bench.until(lambda it: it.drafts, 5)
+    assert "for ann" in await connection_tested(url=secure.url(), tls={"verify": False})
+    assert "for ann" in await connection_tested(url=secure.url(), starttls=False)
+
+
+@pytest.mark.proves("connection.imap.tls.{cert,key}")
+async def test_a_certificate_says_who_we_are():
+    cert, key = certificate_files()
+    asked = {"auth_ssl_require_client_cert": "yes", "ssl_verify_client_cert": "yes", "ssl_require_crl": "no"}
+    server = Dovecot(tls=True, options=asked)
+    server.options["ssl_ca"] = f"<{server.folder}/clients.pem"
+    (server.folder / "clients.pem").write_text(cert)
+    with server:
+        url = server.url(port=server.tls_port).replace("imap:", "imaps:")
+        tls = {"ca": server.ca, "cert": cert, "key": key}
+        assert "for ann" in await connection_tested(url=url, tls=tls)
+        other = dict(zip(("cert", "key"), certificate_files(), strict=True))
+        for refused in ({"ca": server.ca}, tls | other):
+            with pytest.raises(StepError):
+                await connection_tested(url=url, tls=refused)
+
+
+@pytest.mark.proves("connection.imap.token")
+async def test_a_token_in_place_of_a_password():
+    """Dovecot asks an authority about it; we are that."""
+    asked = []
+
+    async def authority(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked.append(request.partition("\r\n")[0])
+        known = b'{"active": true, "sub": "ann"}' if "t0k3n" in request else b'{"active": false}'
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n")
+        writer.write(b"content-length: %d\r\n\r\n%b" % (len(known), known))
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(authority, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        with Dovecot(tokens=f"http://127.0.0.1:{port}/about?token=") as server:
+            url = f"imap://{server.host}:{server.port}"
+            assert "for ann" in await connection_tested(url=url, user="ann", token="t0k3n", starttls=False)
+            with pytest.raises(PermanentError, match="user and token"):
+                await connection_tested(url=url, user="ann", token="other", starttls=False)
+    assert any("t0k3n" in line for line in asked)
+
+
+@pytest.mark.proves("connection.imap.timeout")
+async def test_how_long_a_server_may_be_silent():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"imap://ann:pw@127.0.0.1:{silent.getsockname()[1]}"
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(StepError, match="does not answer"):
+            await connection_tested(url=url, timeout="300ms")
+        assert 0.25 < asyncio.get_running_loop().time() - begun < 3
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from aiokafka import AIOKafkaProducer
 
 from reactor.connectors.kafka import consumer, reading
 from reactor.connectors.kafka.config import KafkaConfig
-from reactor.connectors.kafka.connection import KAFKA, KafkaSettings
+from reactor.connectors.kafka.connection import KAFKA
 from reactor.connectors.kafka.trigger import KafkaTrigger
 from reactor.sdk import ConnectionContext, StepError, TriggerLost
+from reactor.sdk.connection import converted
 from reactor.testing.servers import free_port
 from reactor.testing.servers.kafka import USERS
 from reactor.testing.triggers import TriggerBench
@@ -419,6 +420,7 @@ def sasl(broker, mechanism, user, password):
 
 
 @pytest.mark.parametrize(("mechanism", "user"), SASL)
+@pytest.mark.proves("connection.kafka.sasl", "connection.kafka.sasl.{user,password,mechanism}")
 async def test_credentials_right_and_wrong(broker, mechanism, user):
     name = f"sasl-{mechanism}"
     await broker.make_topic(name)
@@ -456,6 +458,7 @@ async def test_no_credentials_where_they_are_wanted(broker):
         assert "closed the connection; does it want `tls` or `sasl`?" in await lost(it)
 
 
+@pytest.mark.proves("connection.kafka.tls", "connection.kafka.tls.{ca,verify}")
 async def test_tls_with_a_certificate_that_is_trusted_and_one_that_is_not(broker):
     await broker.make_topic("secure")
     servers = f"127.0.0.1:{broker.tls_port}"
@@ -468,12 +471,30 @@ async def test_tls_with_a_certificate_that_is_trusted_and_one_that_is_not(broker
         connections = {"kafka": {"type": "kafka", "servers": servers, "tls": tls}}
         async with bench(broker, "secure", connections=connections) as it:
             assert expected in await lost(it)
+    assert (await tested(servers=servers, tls={"verify": False})).startswith("Kafka, 1 broker, ")
 
 
-async def test_a_connection_is_tested(broker):
+@pytest.mark.proves("connection.kafka.tls.{cert,key}")
+async def test_a_certificate_says_who_we_are(broker):
+    await broker.make_topic("not-for-everybody")
+    cert, key = broker.client
+    tls = {"servers": f"127.0.0.1:{broker.tls_port}", "tls": {"ca": broker.ca}}
+    assert "0 topics" not in await tested(**tls)
+    tls["tls"] |= {"cert": cert, "key": key}
+    assert await tested(**tls) == "Kafka, 1 broker, 0 topics that we may see"
+
+
+async def tested(**settings):
+    """What a test of a connection tells."""
     ctx = ConnectionContext(name="kafka", settings={}, log=logging.getLogger("test"))
     assert KAFKA.test is not None
-    found = await KAFKA.test(ctx, KafkaSettings(servers=broker.servers))
-    assert found.startswith("Kafka, 1 broker, ")
+    return await KAFKA.test(ctx, converted(KAFKA, "kafka", settings))
+
+
+@pytest.mark.proves("connection.kafka.servers")
+async def test_a_connection_is_tested(broker):
+    nobody = f"127.0.0.1:{free_port()}"
+    for servers in (broker.servers, [nobody, broker.servers], f"{nobody}, {broker.servers}"):
+        assert (await tested(servers=servers)).startswith("Kafka, 1 broker, ")
     with pytest.raises(StepError, match="nobody listens"):
-        await KAFKA.test(ctx, KafkaSettings(servers=f"127.0.0.1:{free_port()}"))
+        await tested(servers=nobody)

@@ -43,6 +43,7 @@ async def test_a_wrong_password(guarded, version):
         assert caught.value.kind == "mqtt.auth"
 
 
+@pytest.mark.proves("connection.mqtt.{url,user,password}")
 @both
 async def test_the_right_password(guarded, version):
     settings = {"version": version, "user": "ann", "password": "right"}
@@ -63,6 +64,7 @@ async def test_a_message_that_may_not_be_written(guarded, qos):
     assert caught.value.kind == "mqtt.refused"
 
 
+@pytest.mark.proves("connection.mqtt.tls", "connection.mqtt.tls.ca")
 @pytest.mark.parametrize("scheme", ["mqtts", "ws"])
 async def test_other_ways_in(guarded, certificates, scheme):
     settings = {"user": "ann", "password": "right"}
@@ -86,6 +88,7 @@ async def test_other_ways_in(guarded, certificates, scheme):
         assert sorted(await came(small, 300)) == [*range(300)]
 
 
+@pytest.mark.proves("connection.mqtt.tls", "connection.mqtt.tls.{ca,verify}")
 async def test_tls_that_is_not_trusted(guarded, certificates):
     user = {"user": "ann", "password": "right"}
     async with (made := bench(guarded.url("mqtts"), settings=user)):
@@ -101,6 +104,31 @@ async def test_tls_that_is_not_trusted(guarded, certificates):
         await armed(made)
     async with (made := bench(guarded.url("mqtts"), settings={**user, "tls": {"ca": "nowhere.pem"}})):
         assert "nowhere.pem" in await lost(made)
+
+
+@pytest.mark.proves("connection.mqtt.tls.{cert,key}")
+async def test_a_certificate_says_who_we_are(certificates):
+    known = certificate_files()
+    with Mosquitto(certificates=certificates, clients=known[0]) as broker:
+        for cert, key in (known, certificate_files()):
+            tls = {"ca": certificates[0], "cert": cert, "key": key}
+            if (cert, key) == known:
+                assert "MQTT" in await inspected(broker.url("mqtts"), tls=tls)
+                continue
+            with pytest.raises(StepError):
+                await inspected(broker.url("mqtts"), tls=tls)
+        with pytest.raises(StepError):
+            await inspected(broker.url("mqtts"), tls={"ca": certificates[0]})
+
+
+@pytest.mark.proves("connection.mqtt.{version,keepalive}")
+@pytest.mark.parametrize(("version", "level", "answer"), [(5, 5, OK5), ("3.1.1", 4, OK3)])
+async def test_what_a_broker_is_told(version, level, answer):
+    async with Scripted({1: answer, 12: PONG}) as broker:
+        await inspected(broker.url, version=version, keepalive="4m16s")
+        await inspected(broker.url, version=version)
+        told = [packet[6:7] + packet[8:10] for packet in broker.of(1)]
+    assert told == [bytes((level, 1, 0)), bytes((level, 0, 30))]
 
 
 async def test_no_broker_there(guarded):

@@ -269,6 +269,7 @@ async def test_why_it_cannot_listen(server, name, login, words):
     assert "wrong-pw" not in why
 
 
+@pytest.mark.proves("connection.redis.password")
 async def test_a_server_with_a_password(name):
     with Redis(password="geheim") as server:
         async with make(server, channel=name) as bench:
@@ -301,6 +302,7 @@ async def test_a_key_that_holds_something_else(server, name, kind):
         await lost(bench, "the key holds another kind of value", "use another key")
 
 
+@pytest.mark.proves("connection.redis.{user,password}")
 async def test_a_user_who_may_read_streams_and_no_more(server, name):
     async with make(server, stream=name, login={"user": "reader", "password": "pw"}) as bench:
         await ready(bench)
@@ -338,6 +340,7 @@ async def told_by_test(settings):
     return await REDIS.test(context, msgspec.convert(settings, REDIS.settings))
 
 
+@pytest.mark.proves("connection.redis.url")
 async def test_a_connection_is_told_by_test(server):
     found = await told_by_test({"url": f"redis://reader:pw@{server.host}:{server.port}/2"})
     assert found == f"Redis at 127.0.0.1:{server.port}/2"
@@ -358,13 +361,17 @@ async def test_a_unix_socket(tmp_path, name):
             await count(bench, 1)
 
 
+@pytest.mark.proves("connection.redis.tls", "connection.redis.tls.{ca,cert,key,verify}")
 async def test_tls(tmp_path, name):
     certificate, key = certificate_files()
     (tmp_path / "cert.pem").write_text(certificate)
     (tmp_path / "key.pem").write_text(key)
+    client = certificate_files()
+    (tmp_path / "client.pem").write_text(client[0])
     port = free_port()
-    files = {"tls-cert-file": str(tmp_path / "cert.pem"), "tls-key-file": str(tmp_path / "key.pem")}
-    with Redis({"tls-port": str(port), "tls-auth-clients": "no", "tls-ca-cert-file": files["tls-cert-file"], **files}):
+    files = {f"tls-{name}-file": str(tmp_path / f"{name}.pem") for name in ("cert", "key")}
+    files["tls-ca-cert-file"] = str(tmp_path / "client.pem")
+    with Redis({"tls-port": str(port), "tls-auth-clients": "no", **files}) as server:
         url = f"rediss://127.0.0.1:{port}"
         with pytest.raises(StepError, match=r"cannot be reached \(.*certificate verify failed"):
             await told_by_test({"url": url})
@@ -373,3 +380,8 @@ async def test_tls(tmp_path, name):
             {"url": url.replace("ss:", "s:"), "tls": {"verify": False}},
         ):
             assert (await told_by_test(login)).startswith("Redis 7.")
+        server.do("CONFIG", "SET", "tls-auth-clients", "yes")
+        ours = {"ca": certificate, "cert": client[0], "key": client[1]}
+        assert (await told_by_test({"url": url, "tls": ours})).startswith("Redis 7.")
+        with pytest.raises(StepError):
+            await told_by_test({"url": url, "tls": {"ca": certificate}})

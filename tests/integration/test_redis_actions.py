@@ -49,6 +49,17 @@ async def failure(server, name, /, **params) -> StepError:
     return caught.value
 
 
+@pytest.mark.proves("connection.redis.{url,db}")
+async def test_the_database_of_a_connection(server, name):
+    await do(server, "redis.set", key=name, value="nine", login={"db": 9})
+    await do(server, "redis.set", key=name, value="five", connection="other")
+    assert server.do("GET", name) is None
+    assert [await do(server, "redis.get", key=name, login={"db": db}) for db in (9, 5)] == [
+        {"value": "nine", "found": True},
+        {"value": "five", "found": True},
+    ]
+
+
 @pytest.mark.proves("redis.publish.{channel,message,connection}")
 async def test_publish(server, name):
     from redis import Redis as Client

@@ -266,6 +266,9 @@ class Link:
         if paho is None or stream is None:
             return
         self._watched = stream.fileno()
+        if self._watched < 0:  # the other side hung up on our CONNECT, as with TLS 1.3 it does on a wrong certificate
+            self._lose(failures.hung_up(self.settings.address))
+            return
         paho.on_socket_register_write = lambda *_: self._loop.add_writer(self._watched, self._writable)
         paho.on_socket_unregister_write = self._unregister
         paho.on_socket_close = lambda *_: self._unwatch()

@@ -25,7 +25,7 @@ ssl = {ssl}
 ssl_cert = <{folder}/cert.pem
 ssl_key = <{folder}/key.pem
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login{tokens}
 auth_failure_delay = 0
 mail_fsync = never
 mail_location = maildir:{folder}/mail/%u
@@ -36,6 +36,7 @@ first_valid_gid = 1
 default_internal_user = {internal}
 default_internal_group = {group}
 default_login_user = {login}
+{token_passdb}
 passdb {{
   driver = static
   args = password={password}
@@ -71,6 +72,21 @@ service stats {{
 {more}
 """
 
+_TOKENS = """\
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2
+  args = {folder}/oauth2.conf
+}}
+"""
+_INTROSPECTION = """\
+introspection_mode = get
+introspection_url = {url}
+username_attribute = sub
+active_attribute = active
+active_value = true
+"""
+
 PASSWORD = 'p@ss/w:"rd'  # noqa: S105 - of everybody, on the loopback
 
 
@@ -82,9 +98,10 @@ class Dovecot(Server):
 
     name, program, package = "dovecot", "dovecot", "dovecot-imapd"
 
-    def __init__(self, *, tls: bool = False, options: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *, tls: bool = False, options: Mapping[str, str] | None = None, tokens: str = "") -> None:
         """`tls`: it offers STARTTLS on `port`, and speaks TLS from the start on `tls_port`; `ca` is whom to trust.
-        `options`: further settings such as `imap_capability`.
+        `options`: further settings such as `imap_capability`. `tokens`: the url that is asked about OAuth 2.0 tokens,
+        which are added to it; its answer is JSON with `active` and `sub`.
         """
         super().__init__()
         self.tls_port = free_port() if tls else 0
@@ -92,6 +109,7 @@ class Dovecot(Server):
         self.password = PASSWORD
         self._delivered = 0
         self.options = dict(options or {})
+        self.tokens = tokens
 
     def url(self, user: str = "ann", *, port: int | None = None, password: str | None = None) -> str:
         """`imap://…` with the user; `port`: of a wire before it."""
@@ -105,9 +123,13 @@ class Dovecot(Server):
         internal = pwd.getpwnam("dovecot") if root else pwd.getpwuid(os.geteuid())
         for file, text in (("cert.pem", self.ca), ("key.pem", self._key)):
             (self.folder / file).write_text(text)
+        if self.tokens:
+            (self.folder / "oauth2.conf").write_text(_INTROSPECTION.format(url=self.tokens))
         (self.folder / "dovecot.conf").write_text(
             _CONFIG.format(
                 folder=self.folder,
+                tokens=" xoauth2" if self.tokens else "",
+                token_passdb=_TOKENS.format(folder=self.folder) if self.tokens else "",
                 ssl="yes" if self.tls_port else "no",
                 password=self.password,
                 port=self.port,

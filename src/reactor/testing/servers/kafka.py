@@ -59,7 +59,8 @@ _CLUSTER = "UmVhY3RvclRlc3RLYWZrYQ"  # any 16 bytes in base64url
 
 class Kafka(Server):
     """A broker. `port` asks nothing of clients; `sasl_port` asks for one of `USERS` (PLAIN or SCRAM); `tls_port` speaks
-    TLS with a certificate that `ca` vouches for. Clients of `wire_port` are told to come to the port `told`: a `Wire`
+    TLS with a certificate that `ca` vouches for; who shows the certificate `client` (PEM texts: itself, its key) is the
+    user `CN=localhost`, who may do nothing, and everybody else may do everything. Clients of `wire_port` are told to come to the port `told`: a `Wire`
     in front of it, which has to be said before the start.
     """
 
@@ -73,6 +74,7 @@ class Kafka(Server):
         self._controller_port = free_port()
         self.options = dict(options or {})
         self.ca, self._key = certificate_files()
+        self.client = certificate_files()
 
     @property
     def servers(self) -> str:
@@ -256,6 +258,9 @@ class Kafka(Server):
             "listener.name.tls.ssl.keystore.type": "PEM",
             "listener.name.tls.ssl.keystore.certificate.chain": self.ca.replace("\n", "\\n"),
             "listener.name.tls.ssl.keystore.key": self._key.replace("\n", "\\n"),
+            "listener.name.tls.ssl.client.auth": "requested",
+            "listener.name.tls.ssl.truststore.type": "PEM",
+            "listener.name.tls.ssl.truststore.certificates": self.client[0].replace("\n", "\\n"),
         }
 
     def _admin(self) -> Any:

@@ -32,12 +32,14 @@ class Mosquitto(Server):
         users: Mapping[str, str] | None = None,
         acl: str = "",
         certificates: tuple[str, str] | None = None,
+        clients: str = "",
         websockets: bool = False,
         plugins: Sequence[str] = (),
     ) -> None:
         """`options`: lines of its configuration, such as `max_inflight_messages`. `users`: name → password.
         `acl`: an access list as Mosquitto writes it. `certificates`: (certificate, key) as PEM texts, for a second
-        port `tls_port`. `websockets`: a third, `ws_port`. `plugins`: lines `plugin …` and `plugin_opt_…`.
+        port `tls_port`. `clients`: who comes there has to show a certificate that this one (PEM text) vouches for.
+        `websockets`: a third, `ws_port`. `plugins`: lines `plugin …` and `plugin_opt_…`.
         """
         super().__init__()
         self.user = _user()
@@ -45,6 +47,7 @@ class Mosquitto(Server):
         self.users = dict(users or {})
         self.acl = acl
         self.certificates = certificates
+        self.clients = clients
         self.plugins = list(plugins)
         self.tls_port = free_port() if certificates else 0
         self.ws_port = free_port() if websockets else 0
@@ -66,6 +69,8 @@ class Mosquitto(Server):
         if self.certificates:
             (self.folder / "cert.pem").write_text(self.certificates[0])
             (self.folder / "key.pem").write_text(self.certificates[1])
+        if self.clients:
+            (self.folder / "clients.pem").write_text(self.clients)
         (self.folder / "mosquitto.conf").write_text("\n".join(self._lines()) + "\n")
         give_to(self.user, self.folder)
 
@@ -95,6 +100,8 @@ class Mosquitto(Server):
         if self.certificates:
             lines += [f"listener {self.tls_port} {self.host}"]
             lines += [f"certfile {self.folder / 'cert.pem'}", f"keyfile {self.folder / 'key.pem'}"]
+        if self.clients:
+            lines += [f"cafile {self.folder / 'clients.pem'}", "require_certificate true"]
         if self.ws_port:
             lines += [f"listener {self.ws_port}", "socket_domain ipv4", "protocol websockets"]
         return lines

@@ -78,12 +78,16 @@ def test_a_number_is_the_size_of_a_batch():
     assert KafkaConfig(topics="t").batching() is None
 
 
-@pytest.mark.parametrize("servers", ["", "h:0", "h:x", ":9092", "h:70000", [], "a:1,b:"])
+@pytest.mark.parametrize(
+    "servers", ["", "h:0", "h:x", ":9092", "h:70000", [], "a:1,b:", "[::1", "h\0:1", "a b:1", "u:hunter2@h:1"]
+)
 def test_servers_that_cannot_be(servers):
-    with pytest.raises(ValueError, match="servers: "):
+    with pytest.raises(ValueError, match="servers: ") as caught:
         KafkaSettings(servers=servers)
+    assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.proves("connection.kafka.client_id")
 def test_what_clients_are_made_with():
     assert KafkaSettings(servers="a:1, b").addresses() == ["a:1", "b"]
     plain = options(KafkaSettings(servers="h:1", client_id="me"), {})

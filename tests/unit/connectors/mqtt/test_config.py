@@ -66,6 +66,8 @@ def test_what_a_filter_means(topic, wanted, does):
     [
         ({"url": "http://h"}, "url"),
         ({"url": "mqtt://"}, "url"),
+        ({"url": "mqtt://h:x"}, "url: its port"),
+        ({"url": "mqtt://h:99999"}, "url: its port"),
         ({"url": "mqtt://h/path"}, "path"),
         ({"url": "mqtt://h", "tls": {}}, "tls"),
         ({"url": "mqtt://h", "password": "p"}, "user"),

@@ -101,8 +101,6 @@ def problems() -> Iterator[str]:
     for name in sorted(set(found) - set(wanted)):
         yield f"{found[name][0].place} proves `{name}`, which is no key (it is written as in docs/keys.md)"
     for name in wanted:
-        if name.startswith("connection."):
-            continue
         if not any(proof.sure for proof in found.get(name, ())):
             other = " that always runs" if name in found else ""
             yield f'{name}: no test{other} shows what it does; mark one with @pytest.mark.proves("{name}")'

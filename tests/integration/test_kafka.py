@@ -471,20 +471,19 @@ async def test_tls_with_a_certificate_that_is_trusted_and_one_that_is_not(broker
         connections = {"kafka": {"type": "kafka", "servers": servers, "tls": tls}}
         async with bench(broker, "secure", connections=connections) as it:
             assert expected in await lost(it)
-    assert (await tested(servers=servers, tls={"verify": False})).startswith("Kafka, 1 broker, ")
+    assert (await connection_tested(servers=servers, tls={"verify": False})).startswith("Kafka, 1 broker, ")
 
 
 @pytest.mark.proves("connection.kafka.tls.{cert,key}")
 async def test_a_certificate_says_who_we_are(broker):
     await broker.make_topic("not-for-everybody")
-    cert, key = broker.client
-    tls = {"servers": f"127.0.0.1:{broker.tls_port}", "tls": {"ca": broker.ca}}
-    assert "0 topics" not in await tested(**tls)
-    tls["tls"] |= {"cert": cert, "key": key}
-    assert await tested(**tls) == "Kafka, 1 broker, 0 topics that we may see"
+    servers, (cert, key) = f"127.0.0.1:{broker.tls_port}", broker.client
+    assert "0 topics" not in await connection_tested(servers=servers, tls={"ca": broker.ca})
+    shown = {"ca": broker.ca, "cert": cert, "key": key}
+    assert await connection_tested(servers=servers, tls=shown) == "Kafka, 1 broker, 0 topics that we may see"
 
 
-async def tested(**settings):
+async def connection_tested(**settings):
     """What a test of a connection tells."""
     ctx = ConnectionContext(name="kafka", settings={}, log=logging.getLogger("test"))
     assert KAFKA.test is not None
@@ -495,6 +494,6 @@ async def tested(**settings):
 async def test_a_connection_is_tested(broker):
     nobody = f"127.0.0.1:{free_port()}"
     for servers in (broker.servers, [nobody, broker.servers], f"{nobody}, {broker.servers}"):
-        assert (await tested(servers=servers)).startswith("Kafka, 1 broker, ")
+        assert (await connection_tested(servers=servers)).startswith("Kafka, 1 broker, ")
     with pytest.raises(StepError, match="nobody listens"):
-        await tested(servers=nobody)
+        await connection_tested(servers=nobody)

@@ -218,11 +218,13 @@ async def test_nobody_there(server):
     assert "is it running, and is `servers` right?" in reason
 
 
+@pytest.mark.proves("connection.nats.servers")
 async def test_several_servers_are_tried(server):
     found = await described(server, servers=[f"127.0.0.1:{free_port()}", server.servers])
     assert found.endswith(f"at {server.servers}, with JetStream")
 
 
+@pytest.mark.proves("connection.nats.{user,password,token}")
 @pytest.mark.parametrize(
     ("options", "right", "wrong"),
     [
@@ -246,6 +248,7 @@ async def test_credentials(options, right, wrong):
         assert caught.value.kind == "nats.login"
 
 
+@pytest.mark.proves("connection.nats.nkey")
 async def test_an_nkey():
     seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"  # of the NATS documentation
     with Nats(authorization={"users": [{"nkey": NKey(seed).public}]}) as own:
@@ -256,6 +259,7 @@ async def test_an_nkey():
             await described(own, token="t0ken")
 
 
+@pytest.mark.proves("connection.nats.creds")
 async def test_credentials_of_a_file():
     """What `nsc` makes: an operator signs an account, the account a user."""
     operator, account, user = (Signer(kind) for kind in "OAU")
@@ -318,6 +322,7 @@ def written(raw):
     return base64.b32encode(raw + binascii.crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
 
 
+@pytest.mark.proves("connection.nats.tls", "connection.nats.tls.{ca,verify}")
 async def test_tls():
     certificate, key = certificate_files()
     with Nats(tls=(certificate, key)) as own:
@@ -330,6 +335,17 @@ async def test_tls():
         for given in refused:
             with pytest.raises(TransientError, match="check `tls` of the connection"):
                 await described(own, **given)
+
+
+@pytest.mark.proves("connection.nats.tls.{cert,key}")
+async def test_a_certificate_says_who_we_are():
+    server, ours = certificate_files(), certificate_files()
+    with Nats(tls=server, clients=ours[0]) as own:
+        tls = {"ca": server[0], "cert": ours[0], "key": ours[1]}
+        assert (await described(own, tls=tls)).startswith("NATS 2.")
+        for wrong in ({"ca": server[0]}, tls | dict(zip(("cert", "key"), certificate_files(), strict=True))):
+            with pytest.raises(StepError):
+                await described(own, tls=wrong)
 
 
 async def test_no_credentials_are_sent_in_the_clear(server):
@@ -351,6 +367,7 @@ async def test_no_credentials_are_sent_in_the_clear(server):
     assert seen == [b""]
 
 
+@pytest.mark.proves("connection.nats.name")
 async def test_it_shows_its_name(server, someone):
     seen = await described(server, name="shop")
     assert seen.startswith("NATS 2.")
@@ -370,6 +387,7 @@ async def _connections(own):
     return json.loads(answer.partition(b"\r\n\r\n")[2])["connections"]
 
 
+@pytest.mark.proves("connection.nats.inbox_prefix")
 async def test_an_inbox_of_ones_own():
     users = [{"user": "some", "password": "p", "permissions": {"subscribe": ["_INBOX_mine.>"]}}]
     with Nats(authorization={"users": users}) as own:

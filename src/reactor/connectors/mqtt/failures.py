@@ -109,7 +109,7 @@ def hung_up(address: str) -> StepError:
     return TransientError(
         "mqtt.connection",
         f"the broker {address} closed the connection before it answered; does this port speak MQTT, with or without "
-        "TLS as the `url` says?",
+        "TLS as the `url` says, or does it want a certificate of ours (`tls.cert`)?",
     )
 
 

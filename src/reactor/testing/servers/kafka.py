@@ -59,9 +59,9 @@ _CLUSTER = "UmVhY3RvclRlc3RLYWZrYQ"  # any 16 bytes in base64url
 
 class Kafka(Server):
     """A broker. `port` asks nothing of clients; `sasl_port` asks for one of `USERS` (PLAIN or SCRAM); `tls_port` speaks
-    TLS with a certificate that `ca` vouches for; who shows the certificate `client` (PEM texts: itself, its key) is the
-    user `CN=localhost`, who may do nothing, and everybody else may do everything. Clients of `wire_port` are told to come to the port `told`: a `Wire`
-    in front of it, which has to be said before the start.
+    TLS with a certificate that `ca` vouches for. Who shows it the certificate `client` (itself and its key, PEM texts)
+    is the user `CN=localhost`, who may do nothing; the nameless may do everything. Clients of `wire_port` are told to
+    come to the port `told`: a `Wire` in front of it, which has to be said before the start.
     """
 
     name, program, package = "kafka", "java", "default-jre-headless"

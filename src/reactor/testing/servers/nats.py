@@ -26,11 +26,15 @@ class Nats(Server):
         token: str | None = None,
         jetstream: bool = True,
         tls: tuple[str, str] | None = None,
+        clients: str = "",
         **options: Any,
     ) -> None:
-        """`tls`: certificate and key, PEM text."""
+        """`tls`: certificate and key, PEM text. `clients`: who comes has to show a certificate that this one vouches
+        for.
+        """
         super().__init__()
         self.tls = tls
+        self.clients = clients
         self.options: dict[str, Any] = {"listen": f"{self.host}:{self.port}", **options}
         if jetstream:
             self.options["jetstream"] = {"store_dir": str(self.folder / "js"), "max_file_store": 1 << 30}
@@ -50,6 +54,9 @@ class Nats(Server):
             for file, text in zip(files.values(), self.tls, strict=True):
                 file.write_text(text)
             self.options["tls"] = {name: str(file) for name, file in files.items()}
+        if self.clients:
+            (self.folder / "clients.pem").write_text(self.clients)
+            self.options["tls"] |= {"verify": True, "ca_file": str(self.folder / "clients.pem")}
 
     def command(self) -> list[str]:
         config = self.folder / "nats.conf"

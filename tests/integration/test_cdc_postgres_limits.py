@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from reactor.connectors.cdc import connector
-from reactor.testing.servers import Postgres
+from reactor.testing.servers import Postgres, certificate_files
 from reactor.testing.triggers import TriggerBench
 
 pytestmark = pytest.mark.anyio
@@ -137,3 +137,33 @@ async def test_a_log_that_does_not_tell_changes():
             db.execute("CREATE TABLE t (id int PRIMARY KEY)")
         async with Counting(server.url(), {"tables": "t"}) as made:
             await lost(made, "wal_level is replica", "ALTER SYSTEM SET wal_level = 'logical'")
+
+
+async def test_a_password_and_a_certificate():
+    certificate, key = certificate_files()
+    server = Postgres({"ssl": "on"})
+    for name, text in (("cert", certificate), ("key", key)):
+        (server.folder / name).write_text(text)
+        server.options[f"ssl_{name}_file"] = str(server.folder / name)
+    (server.folder / "key").chmod(0o600)
+    with server, psycopg.connect(server.url(), autocommit=True) as db:
+        db.execute("CREATE ROLE reader LOGIN REPLICATION PASSWORD 'p w@d'; GRANT CREATE ON DATABASE postgres TO reader")
+        db.execute("CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE t OWNER TO reader")
+        hba = server.folder / "data" / "pg_hba.conf"
+        hba.write_text("host all postgres all trust\nhostssl all all all scram-sha-256\n")
+        db.execute("SELECT pg_reload_conf()")
+        made = Counting(server.url(), {"tables": "t"})
+        right = {"type": "postgres", "url": server.url(), "user": "reader", "password": "p w@d"}
+        made.connections = {"pg": right | {"tls": {"ca": certificate}}}
+        async with made:
+            await made.until(lambda b: b.state() == "armed")
+            db.execute("INSERT INTO t VALUES (1)")
+            await made.until(lambda _: made.seen)
+            with_tls = "SELECT bool_and(ssl) FROM pg_stat_ssl NATURAL JOIN pg_stat_activity WHERE usename = 'reader'"
+            assert db.execute(with_tls).fetchall() == [(True,)]
+        for wrong, part in (({"password": "other"}, "check user and password"), ({"tls": {}}, "certificate")):
+            made = Counting(server.url(), {"tables": "t"})
+            made.connections = {"pg": right | wrong}
+            async with made:
+                await lost(made, part)
+                assert "p w@d" not in made.states[-1][1]

@@ -9,9 +9,8 @@ from reactor.language.source import Mapping, Node, Scalar, Sequence
 
 _CHANGES = ("created", "modified", "deleted")
 _CDC = (
-    "`event: database.change` needs change data capture (`cdc`) on a default connection, and there is none: this "
-    "version of Reactor does not run it yet; send the change to a webhook, or ask for it by `schedule` and "
-    "`database.query`"
+    "`event: database.change` does not say which database is meant; write `on: {cdc: {tables: [TABLE], operations: "
+    "[insert]}}` and a connection of type postgres or mysql, or ask for the change by `schedule` and `database.query`"
 )
 
 

@@ -7,12 +7,9 @@ import functools
 import os
 import socket
 import sqlite3
-import ssl
-import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,7 +21,7 @@ from reactor.connectors.database.actions import DatabaseParams
 from reactor.connectors.database.lenient import teach
 from reactor.connectors.database.places import Place, place, present
 from reactor.sdk import ActionContext, PermanentError
-from reactor.sdk.tls import Tls, context
+from reactor.sdk.tls import context, files
 
 _POOL = 8
 _MOST_ENGINES = 32
@@ -114,7 +111,7 @@ def _connect(
 ) -> DBAPIConnection:
     """A connection of the driver, with what a url cannot say."""
     if place.kind == "postgresql":
-        with _files(place.tls) as found:
+        with files(place.tls) as found:
             connection = dialect.connect(*arguments, **options, **found)
             teach(connection)
             return connection
@@ -129,26 +126,6 @@ def _connect(
         for name in ("_read_timeout", "_write_timeout"):
             setattr(made, name, None)  # from here on it is cut when time is over
     return made
-
-
-@contextlib.contextmanager
-def _files(tls: Tls | None) -> Iterator[dict[str, str]]:
-    """TLS as libpq takes it. It reads files only, and only while it connects."""
-    if tls is None:
-        yield {}
-        return
-    names = {"ca": "sslrootcert", "cert": "sslcert", "key": "sslkey"}
-    with tempfile.TemporaryDirectory(prefix="reactor-tls-") as folder:
-        found = {"sslmode": "verify-full" if tls.verify else "require"}
-        if tls.verify:
-            found["sslrootcert"] = ssl.get_default_verify_paths().cafile or "system"
-        for name, option in names.items():
-            if text := getattr(tls, name):
-                path = Path(folder, name)
-                path.touch(0o600)
-                path.write_text(text)
-                found[option] = str(path)
-        yield found
 
 
 def _close_cursor(context: ExceptionContext) -> None:

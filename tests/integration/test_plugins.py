@@ -7,6 +7,7 @@ import re
 import signal
 import stat
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -435,6 +436,17 @@ async def test_it_is_gone_when_reactor_is_killed(tmp_path):
     async with asyncio.timeout(5):
         while alive(pid):
             await asyncio.sleep(0.01)
+    left = _places(host.pid)
+    assert left
+    plugin = Plugin(read(folder_of(tmp_path), "0.1.0"), limits=SOON)
+    await plugin.link()  # the next one cleans up
+    await plugin.close()
+    assert not _places(host.pid)
+
+
+def _places(pid):
+    """The folders of the sockets of a host."""
+    return list(Path(tempfile.gettempdir()).glob(f"reactor-plugin-{pid}-*"))
 
 
 HOST = """

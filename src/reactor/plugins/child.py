@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import stat
 import sys
 import tempfile
@@ -33,10 +34,32 @@ os.execv(sys.argv[2], sys.argv[2:])
 HANDED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """Variables that every plugin gets; all others only if its declaration names them."""
 _LONGEST_LINE = 64 << 10
+_PREFIX = "reactor-plugin-"
 _GLANCE = 0.1
 """Seconds."""
 _SHOWN = 80
 """Characters of what was said in place of the handshake."""
+
+
+def _sweep() -> None:
+    """Take away the folders that a killed Reactor has left: its process is gone, and nobody listens in them."""
+    if not Path("/proc/self").exists():
+        return
+    for place in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        number = place.name.removeprefix(_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            ours = number.isdecimal() and place.stat().st_uid == os.getuid()
+            if ours and not Path("/proc", number).exists() and not _listens(place):
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def _listens(place: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(place / "socket"))
+        except OSError:
+            return False
+    return True
 
 
 class Unstarted(Exception):
@@ -49,7 +72,8 @@ class Child:
     def __init__(self, folder: PluginFolder, limits: Limits, log: logging.Logger) -> None:
         self._folder, self._limits = folder, limits
         self._noise = Noise(log)
-        self._place = Path(tempfile.mkdtemp(prefix="reactor-plugin-"))  # mode 0700
+        _sweep()
+        self._place = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))  # mode 0700
         self.socket = self._place / "socket"
         self.token, self.proof = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         self.last_line = ""

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from reactor.plugins.child import Child, Unstarted
 from reactor.plugins.folder import PluginFolder
@@ -18,8 +18,12 @@ from reactor.sdk.plugin.protocol import NotBuilt, message, message_class
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")  # we start programs while gRPC's threads run
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # a dead plugin is told by us, in one sentence
+T = TypeVar("T")
 _SHOWN = 300
 """Characters of what gRPC says."""
+_LAST = 0.05
+"""Seconds in which gRPC's thread hands over the ends of cancelled calls: it cannot be asked, and a loop that is closed
+right away would leave them to the next one, which cannot do anything with them."""
 _MOMENT = 1.0
 """Seconds in which a process that has closed its socket is seen to end."""
 
@@ -57,6 +61,26 @@ class Link:
     def call(self, name: str, *request: Any, timeout: float | None = None) -> Any:
         """Begin a call of the protocol."""
         return self._calls[name](*request, metadata=self._metadata, timeout=timeout, wait_for_ready=False)
+
+    async def living(self, work: Coroutine[Any, Any, T]) -> T:
+        """What comes of this work, which is done as long as the plugin lives. A call on a channel that is being closed
+        may never end by itself, or feel like a cancellation of ours.
+
+        Raises:
+            Down: the plugin has ended before.
+        """
+        task = asyncio.create_task(work)
+        try:
+            signs: set[asyncio.Future[Any]] = {task, self.over}
+            await asyncio.wait(signs, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                await asyncio.wait({task}, timeout=_MOMENT)  # what came before the end is taken
+            if task.done() and not task.cancelled():
+                return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        raise Down(await self._died("the call was cut off"))
 
     async def checked(self, call: Any) -> None:
         """Whether it is our plugin that answers; asked when a first answer is there.
@@ -121,6 +145,7 @@ class Link:
         """End the process, then the channel: calls that are under way see the process go."""
         await self.child.end(grace)
         await self._channel.close()
+        await asyncio.sleep(_LAST)
 
 
 class Plugin:

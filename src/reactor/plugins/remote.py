@@ -193,17 +193,14 @@ async def _attempt(plugin: Plugin, request: Any, ctx: ActionContext) -> Any:
     call = link.call("Act", request)
     noise = Noise(ctx.log)
     try:
-        return await _answer(link, call, lambda log: noise.say(ctx.mask(log.message), _LEVELS[log.level]))
+        answer = _answer(link, call, lambda log: noise.say(ctx.mask(log.message), _LEVELS[log.level]))
+        return await link.living(answer)
     except _broken() as error:
         raise _act_failed(await link.reason(error), error) from None
     except wire.Malformed as error:
         raise PermanentError("plugin.protocol", f"plugin {plugin.name} sent what cannot be: {error}") from None
     except Down as error:
         raise TransientError("plugin.unavailable", error.reason) from None
-    except asyncio.CancelledError:
-        if _ours(link):
-            raise
-        raise TransientError("plugin.unavailable", link.over.result()) from None
     finally:
         call.cancel()
 
@@ -215,12 +212,6 @@ def _act_failed(reason: str, error: BaseException) -> StepError:
     code = error.code() if isinstance(error, grpc.aio.AioRpcError) else None
     gone = (None, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
     return TransientError("plugin.unavailable", reason) if code in gone else PermanentError("plugin.protocol", reason)
-
-
-def _ours(link: Link) -> bool:
-    """Whether it is this task that is cancelled, and not the call because its plugin has gone."""
-    task = asyncio.current_task()
-    return not link.over.done() or task is None or task.cancelling() > 0
 
 
 def _readable(reply: Any) -> None:
@@ -302,18 +293,14 @@ class RemoteTrigger:
             raise TriggerLost(error.reason) from None
         call = link.call("Run")
         try:
-            await call.write(message("RunRequest", start=self._start(ctx)))
-            await _Conversation(self, plugin, link, call, ctx).go_on()
+            start = message("RunRequest", start=self._start(ctx))
+            await link.living(_Conversation(self, plugin, link, call, ctx).go_on(start))
         except _broken() as error:
             raise TriggerLost(await link.reason(error)) from None
         except Down as error:
             raise TriggerLost(error.reason) from None
         except wire.Malformed as error:
             raise TriggerLost(f"plugin {plugin.name} sent what cannot be: {error}") from None
-        except asyncio.CancelledError:
-            if _ours(link):
-                raise
-            raise TriggerLost(link.over.result()) from None
         finally:
             call.cancel()
 
@@ -343,22 +330,23 @@ class _Conversation:
         self._number = 0
         self._gaps = 0
 
-    async def go_on(self) -> None:
-        """Until it is cancelled.
+    async def go_on(self, start: Any) -> None:
+        """From the first message on, until it is cancelled.
 
         Raises:
             TriggerLost: the plugin cannot listen, or does not keep to the protocol.
         """
-        reply = await self._first()
+        reply = await self._first(start)
         await self._link.checked(self._call)
         while True:
             await self._take(reply)
             reply = await self._read()
 
-    async def _first(self) -> Any:
+    async def _first(self, start: Any) -> Any:
         limit = self._plugin.limits.call
         try:
             async with asyncio.timeout(limit):
+                await self._call.write(start)
                 return await self._read()
         except TimeoutError:
             raise TriggerLost(

@@ -46,6 +46,8 @@ async def cli(it: Rig, *words: str, code: int = 0) -> str:
 
 
 SHAPE = trigger_shapes.ConnectionShape
+PEM = {"cert": "c.pem", "key": "-----BEGIN PRIVATE KEY-----"}
+OAUTH = {"oauth2": {"token_url": "http://h", "grant": "refresh_token", "refresh_token": "open"}}
 
 
 async def test_connections_are_saved_shown_tested_and_forgotten(tmp_path: Path) -> None:
@@ -84,12 +86,55 @@ async def test_connections_are_saved_shown_tested_and_forgotten(tmp_path: Path) 
         ("main", {"type": "station", "settings": {"url": "x" * 70_000}}, "at most 65536 bytes"),
         ("main", {"type": "station", "setings": {}}, "no field 'setings'"),
         ("a%20b", {"type": "station", "settings": {"url": "a"}}, "cannot be a connection's name"),
+        ("a" * 65, {"type": "station", "settings": {"url": "a"}}, "cannot be a connection's name"),
+        ("a%0A", {"type": "station", "settings": {"url": "a"}}, "cannot be a connection's name"),
+        ("a%00", {"type": "station", "settings": {"url": "a"}}, "cannot be a connection's name"),
+        ("%C3%A4", {"type": "station", "settings": {"url": "a"}}, "cannot be a connection's name"),
+        ("main", {"type": "x" * 60_000}, "no connection type 'xxx"),
+        ("main", {"type": "station", "settings": {"url": "{{ secrets.A | upper }}"}}, "takes only {{ secrets.NAME }}"),
+        ("main", {"type": "station", "settings": {"url": "a", "x" * 60_000: 1}}, "unknown field"),
+        ("main", {"type": "http", "settings": {"base_url": "http://u:open@h"}}, "the password in `base_url`"),
+        ("main", {"type": "postgres", "settings": {"url": "postgresql://h/d?password=open"}}, "the password in `url`"),
+        ("main", {"type": "redis", "settings": {"url": "redis://h", "tls": PEM}}, "`tls.key` is secret"),
+        ("main", {"type": "http", "settings": {"base_url": "http://h", "auth": OAUTH}}, "refresh_token` is secret"),
+        ("main", {"type": "mqtt", "settings": {"url": "mqtt://h", "version": "x" * 60_000}}, "`$.version`"),
     ],
 )
 async def test_what_cannot_be_a_connection_is_refused(name: str, body: dict[str, Any], why: str) -> None:
     async with running() as it:
-        assert why in (await api(it, "PUT", f"/connections/{name}", status=400, json=body))["detail"]
+        told = (await api(it, "PUT", f"/connections/{name}", status=400, json=body))["detail"]
+        assert why in told
+        assert len(told) < 500
         assert (await api(it, "GET", "/connections"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"type": "station", "settings": {"url": "\xff\xfe"}}',
+        b'{"type": "station", "settings": {"url": "\\ud800"}}',
+        '{"type": "station"}'.encode("utf-16"),
+        b'{"type": "station", "settings": ' + b'{"a":' * 20_000 + b"1" + b"}" * 20_001,
+        b'{"type": "station", "settings": {"url": ' + b"[" * 20_000 + b"]" * 20_000 + b"}}",
+        b'{"type": "station", "settings": {"url": NaN}}',
+        b"",
+        b"[]",
+        b"\0",
+    ],
+)
+async def test_bodies_that_are_no_connection_are_refused(body: bytes) -> None:
+    async with running() as it:
+        headers = {"content-type": "application/json"}
+        told = await api(it, "PUT", "/connections/main", status=400, content=body, headers=headers)
+        assert 0 < len(told["detail"]) < 500
+        assert (await api(it, "GET", "/connections"))["items"] == []
+
+
+async def test_a_key_in_a_file_is_named_in_the_open() -> None:
+    async with running() as it:
+        settings = {"url": "redis://h", "tls": {"cert": "redis.pem", "key": "redis.key"}}
+        row = await api(it, "PUT", "/connections/main", SHAPE, json={"type": "redis", "settings": settings})
+        assert row["settings"] == settings
 
 
 async def test_a_flow_s_own_connection_is_shown_without_what_may_be_secret() -> None:

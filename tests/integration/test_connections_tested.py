@@ -255,5 +255,39 @@ async def test_servers_that_hang_are_told_in_time(
         assert "no answer within 10 s" not in one.message, (type_, one)
 
 
+WHERE = {"http": "base_url", "kafka": "servers", "nats": "servers"}
+SCHEMES = {"imap": "imap://ann:x@", "mysql": "mysql://", "postgres": "postgresql://", "sqlite": "sqlite:///"}
+HOSTS = ["127.0.0.1:x", "127.0.0.1:99999", "[::1", "h\0x:1", "ü" * 70, "a..b:1", "x" * 300, "h\r\nx:1", "u:pa55wd@h:x"]
+TLS = [
+    {"ca": "nowhere.pem"},
+    {"ca": "x" * 5_000},
+    {"ca": "\0"},
+    {"ca": "-----BEGIN ü"},
+    {"ca": "-----BEGIN CERTIFICATE-----"},
+    {"cert": "-----BEGIN CERTIFICATE-----", "key": "-----BEGIN pa55wd"},
+]
+
+
+@pytest.mark.parametrize("type_", TYPES)
+async def test_settings_that_cannot_be_are_told(type_: str, catalog: Catalog, tmp_path: Path) -> None:
+    """As a flow may write them, in clear."""
+    scheme = "" if WHERE.get(type_) == "servers" else SCHEMES.get(type_, f"{type_}://")
+    given: list[dict[str, Any]] = [{WHERE.get(type_, "url"): f"{scheme}{host}"} for host in HOSTS]
+    if type_ not in ("http", "smtp", "sqlite"):
+        safe = {"mqtt": "mqtts://", "imap": "imaps://ann:x@"}.get(type_, scheme)
+        given += [{WHERE.get(type_, "url"): f"{safe}127.0.0.1:1", "tls": tls} for tls in TLS]
+    saved = SavedConnections(None, catalog, SystemClock())
+    open_ = {"http_allow": ("127.0.0.1",), "file_roots": (str(tmp_path),)}
+    for settings in given:
+        written = Connections({"it": {"type": type_, **settings}}, SECRETS.get)
+        found = await saved.test("it", written, open_)
+        # `OSError: …` would be an exception that nobody has thought of.
+        crash = found.message.partition(":")[0].endswith(("Error", "Exception"))
+        assert (found.ok, crash) == (False, False), (settings, found)
+        assert found.message.isprintable()
+        assert len(found.message) <= 500
+        assert type_ == "sqlite" or "pa55wd" not in found.message
+
+
 def test_every_type_is_looked_at(catalog: Catalog) -> None:
     assert set(catalog.connections) == set(TYPES)

@@ -15,6 +15,8 @@ Settings = Mapping[str, Any]
 """A connection as it is written, with its secrets filled in: `{type: kafka, servers: "h:9092"}`."""
 
 
+_LONGEST = 300
+"""Characters that are shown of why settings do not fit: the name of a key may be of any length."""
 _ENUM = re.compile(r"Invalid enum value '.*'", re.DOTALL)
 """msgspec shows what it was given, which may be a secret."""
 
@@ -98,7 +100,8 @@ def converted(kind: ConnectionType, name: str, written: Settings) -> Any:
         return msgspec.convert(given, kind.settings, strict=False)
     except msgspec.ValidationError as error:
         told = _ENUM.sub("Not one of the values that it takes", str(error))
-        raise PermanentError("input", f"connection {name!r} ({kind.name}): {told}") from None
+        shown = told if len(told) <= _LONGEST else f"{told[:_LONGEST]}…"
+        raise PermanentError("input", f"connection {name!r} ({kind.name}): {shown}") from None
 
 
 def _default(connections: Mapping[str, Settings], kinds: Mapping[str, ConnectionType], what: str) -> str:

@@ -75,7 +75,15 @@ def translate(error: exc.SQLAlchemyError) -> StepError:
         return PermanentError("database.syntax", _first_lines(str(error)))
     kind, again = _kind(error)
     made = TransientError if again else PermanentError
-    return made(f"database.{kind}", _first_lines(str(error.orig)))
+    return made(f"database.{kind}", _first_lines(_said(error.orig)))
+
+
+def _said(error: BaseException) -> str:
+    """What the database says; PyMySQL puts a number before it, and shows both as a tuple."""
+    match error.args:
+        case (int(number), str(text)):
+            return f"{text} ({number})"
+    return str(error)
 
 
 def _kind(error: exc.DBAPIError) -> tuple[str, bool]:

@@ -10,7 +10,7 @@ from sqlalchemy import exc
 
 from reactor.connectors.database.engines import create
 from reactor.connectors.database.failures import translate
-from reactor.connectors.database.places import of_settings, present
+from reactor.connectors.database.places import Place, of_settings, present
 from reactor.sdk import ConnectionContext, TransientError
 from reactor.sdk.databases import ServerSettings, SqliteSettings
 
@@ -35,17 +35,34 @@ async def probe(ctx: ConnectionContext, type_: str, settings: ServerSettings | S
     Raises:
         StepError: kinds `input` and `database.*`.
     """
+    place = await asyncio.to_thread(_place, ctx, type_, settings)
     try:
-        return await asyncio.wait_for(asyncio.to_thread(_ask, ctx, type_, settings), _WITHIN)
+        return await asyncio.wait_for(asyncio.to_thread(_ask, place), _WITHIN)
     except TimeoutError:
-        raise TransientError("database.connection", f"it does not answer within {_WITHIN:.0f} s") from None
+        raise TransientError(
+            "database.connection", f"{place.shown} does not answer within {_WITHIN:.0f} s; {_advice(place, True)}"
+        ) from None
     except exc.SQLAlchemyError as error:
-        raise translate(error) from error
+        found = translate(error)
+        again = isinstance(found, TransientError)
+        raise type(found)(found.kind, f"{place.shown}: {found.message}; {_advice(place, again)}") from error
 
 
-def _ask(ctx: ConnectionContext, type_: str, settings: ServerSettings | SqliteSettings) -> str:
+def _advice(place: Place, again: bool) -> str:  # noqa: FBT001 - whether it may go well another time
+    if place.kind == "sqlite":
+        return "is another program writing for long?" if again else "look at `url` of the connection"
+    if again:
+        return "is the server running, and `url` of the connection right?"
+    return "check `url`, `user`, `password` and `tls` of the connection"
+
+
+def _place(ctx: ConnectionContext, type_: str, settings: ServerSettings | SqliteSettings) -> Place:
     place = of_settings(ctx.settings, f"connection {ctx.name!r}", type_, settings)
     present(place)
+    return place
+
+
+def _ask(place: Place) -> str:
     engine = create(place, _LIMITS[place.kind], poolclass=sa.NullPool)
     with engine.connect() as connection:
         version, name, user = connection.exec_driver_sql(_QUESTIONS[place.kind]).one()

@@ -92,6 +92,8 @@ def address(name: str, settings: ImapSettings) -> Address:
         implicit = url.scheme == "imaps"
         if url.scheme not in {"imap", "imaps"} or not url.hostname or url.path not in {"", "/"}:
             raise ValueError("the url should be imaps://user:password@host:port or imap://…")
+        if not _nameable(url.hostname):
+            raise ValueError("the host in its url cannot be the name of one")
         user = settings.user if settings.user is not None else unquote(url.username or "")
         password = settings.password if settings.password is not None else unquote(url.password or "")
         if not user or not (password or settings.token):
@@ -103,6 +105,14 @@ def address(name: str, settings: ImapSettings) -> Address:
         return Address(url.hostname, port, implicit, user, password, settings.token, timeout)
     except ValueError as error:  # of ours and of urlsplit; neither shows the password
         raise PermanentError("input", f"connection {name!r}: {error}") from error
+
+
+def _nameable(host: str) -> bool:
+    """Whether a resolver would take it, instead of raising what nobody expects."""
+    try:
+        return b"\0" not in host.encode("idna")
+    except UnicodeError:
+        return False
 
 
 class _Imap4(imaplib.IMAP4):

@@ -401,9 +401,9 @@ async def test_a_folder_that_is_deleted_under_it_and_made_anew(box):
 
 
 async def test_a_big_mailbox_in_bounded_memory(server, box):
-    one = mail("N", "x" * 25_000)
-    server.deliver(*(one.replace(b"Subject: N", b"Subject: %d" % n) for n in range(1_000)), user=box.user)
-    bench = box.bench(existing="process")
+    one = mail("N", "x" * 60_000)
+    server.deliver(*(one.replace(b"Subject: N", b"Subject: %d" % n) for n in range(400)), user=box.user)
+    bench = box.bench(existing="process", batch=20)
     uids: list[int] = []
     memory: list[int] = []
 
@@ -414,8 +414,8 @@ async def test_a_big_mailbox_in_bounded_memory(server, box):
 
     bench.after_commit = taken
     async with bench:
-        await bench.until(lambda _: len(uids) == 1_000, 60)
-    assert uids == list(range(1, 1_001))
+        await bench.until(lambda _: len(uids) == 400, 60)
+    assert uids == list(range(1, 401))
     assert max(memory) - memory[2] < 10_000_000  # the mailbox has 25 MB
 
 

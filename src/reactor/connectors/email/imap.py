@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -26,6 +26,7 @@ from reactor.connectors.email.connections import ImapSettings
 from reactor.model import durations
 from reactor.sdk import DeadLetter, EventDraft, PermanentError, StepError, TransientError
 
+T = TypeVar("T")
 BEAT = 4.0
 """Seconds after which a server that says nothing is asked whether it is there."""
 PATIENCE = 4.0
@@ -322,7 +323,7 @@ class Session(IMAPClient):  # type: ignore[misc]  # the library has no types
         `BEAT` + `PATIENCE`.
         """
         until = time.monotonic() + seconds
-        idle = self.has_capability("IDLE")
+        idle = self._hurried(lambda: self.has_capability("IDLE"))
         self._ask()
         while not self.told and (left := until - time.monotonic()) > 0:
             if idle:
@@ -332,27 +333,31 @@ class Session(IMAPClient):  # type: ignore[misc]  # the library has no types
                 self._ask()
 
     def _idle(self, seconds: float) -> None:
+        self._hurried(self._begin_idle)
+        if not self.told:
+            self._poll(seconds)
+        self._hurried(self.idle_done)
+
+    def _begin_idle(self) -> None:
         # The library's own `idle` takes nothing untagged before the continuation, and misses what comes with it.
         tag = self._imap._command("IDLE")  # noqa: SLF001
         while self._imap._get_response() is not None:  # noqa: SLF001
             if self._imap.tagged_commands[tag] is not None:
                 raise imaplib.IMAP4.error(f"IDLE was refused: {self._imap.tagged_commands.pop(tag)[1]}")
         self._idle_tag = tag
-        if not self.told:
-            self._poll(seconds)
-        self._hurried(self.idle_done)
 
     def _ask(self) -> None:
         self._hurried(self.noop)
 
-    def _hurried(self, question: Callable[[], object]) -> None:
+    def _hurried(self, question: Callable[[], T]) -> T:
         """Ask something that costs the server nothing, so that it has less time for the answer. What it tells beside
         the answer is kept by `imaplib` (`told`).
         """
         line = self.socket()
         line.settimeout(min(PATIENCE, self._where.timeout))
-        question()
+        answer = question()
         line.settimeout(self._where.timeout)
+        return answer
 
     def _poll(self, seconds: float) -> None:
         line = self.socket()

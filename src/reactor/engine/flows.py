@@ -140,9 +140,10 @@ class FlowBook:
         if flow is None:
             return
         self._remember(flow)
+        # Its triggers stop at once: what they took while this is written would start nothing, and be acknowledged.
         self.routes.remove(name)
-        await self._mark(flow, current=False)
         self._tell(name, None)
+        await self._mark(flow, current=False)
 
     async def enable(self, name: str, enabled: bool) -> None:  # noqa: FBT001 - the state itself
         """Let a flow start runs, or not. Runs in flight go on.

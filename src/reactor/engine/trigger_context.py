@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from reactor.engine.letters import written
 from reactor.model import failpoints, ids
 from reactor.model.clock import Clock, Instant
-from reactor.model.errors import ReactorError, StepError
+from reactor.model.errors import BusyError, ReactorError, StepError
 from reactor.model.event import JSON, EventDraft
 from reactor.model.flow import Flow, TriggerSpec
 from reactor.model.states import TriggerState
@@ -76,6 +76,7 @@ class Context:
         self._status = status
         self._gaps: list[EventDraft] = []
         self._open: set[asyncio.Task[list[Receipt]]] = set()
+        self._listener = asyncio.current_task()
         self.saved_: dict[str, JSON] = {}
         self.config = config
         self.key = spec.key
@@ -123,6 +124,8 @@ class Context:
     ) -> list[Receipt]:
         """See `TriggerContext.emit`. `states` go into the same commit."""
         failpoints.reach("source.received")
+        if drafts or dead:
+            self._check_wanted()
         ready = [self._addressed(draft) for draft in drafts]
         told, self._gaps = self._gaps, []
         keep = dict(save or {})
@@ -131,25 +134,38 @@ class Context:
         letters = self._keeper.letters
         letters.check_room(self.key, len(dead))
         now = self.clock.now()
-        accepting = self._keeper.intake.accept(
-            ready,
-            saved=(self.key, keep) if keep else None,
-            expect=self.flow if wait else None,
-            states=states,
-            letters=[written(self._keeper.executor.ids.next(), self._spec, each, now) for each in dead],
-            told=told,
-        )
+
+        async def accepted() -> list[Receipt]:
+            if drafts or dead:
+                self._check_wanted()
+            found = await self._keeper.intake.accept(
+                ready,
+                saved=(self.key, keep) if keep else None,
+                expect=self.flow if wait else None,
+                states=states,
+                letters=[written(self._keeper.executor.ids.next(), self._spec, each, now) for each in dead],
+                told=told,
+            )
+            self._note(len(drafts), keep, dead)
+            return found
+
         try:
-            # Who saves a position must not begin anew before it is known what became of it.
-            receipts = await (self._finished(accepting) if keep else accepting)
+            # Who saves a position, or keeps a letter, must not begin anew before it is known what became of it.
+            receipts = await (self._finished(accepted()) if keep or dead else accepted())
         except ReactorError:
             self._gaps = [*told, *self._gaps]
             raise
-        self._note(len(drafts), keep, dead)
         failpoints.reach("source.committed")
         return receipts
 
-    async def _finished(self, accepting: Any) -> list[Receipt]:
+    def _check_wanted(self) -> None:
+        """Raises BusyError when this listener was told to stop: its flow may be gone, and what it hands over would
+        start nothing. It is not acknowledged, and comes again to whoever listens next.
+        """
+        if self._listener is not None and self._listener.cancelling():
+            raise BusyError("the trigger is being stopped", retry_after=1_000)
+
+    async def _finished(self, accepting: Coroutine[Any, Any, list[Receipt]]) -> list[Receipt]:
         """Goes on to its end although the trigger may be stopped meanwhile."""
         task: asyncio.Task[list[Receipt]] = asyncio.get_running_loop().create_task(accepting)
         self._open.add(task)

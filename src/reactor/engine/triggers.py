@@ -59,7 +59,7 @@ class Triggers:
         self._status: dict[str, TriggerStatus] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._flows: dict[str, Flow] = {}
-        self._ending: dict[str, asyncio.Task[None]] = {}
+        self._ending: dict[str, set[asyncio.Task[None]]] = {}
         self._beside: set[asyncio.Task[Any]] = set()
         self.letters = letters
         self.watch = TriggerWatch(self)
@@ -160,16 +160,17 @@ class Triggers:
         task = self._tasks.pop(key, None)
         if task is not None:
             task.cancel()
-            self._ending[key] = task
-            task.add_done_callback(lambda done: self._ending.pop(key, None) if self._ending.get(key) is done else None)
+            ending = self._ending.setdefault(key, set())
+            ending.add(task)
+            task.add_done_callback(ending.discard)
         if forget:
             self._status.pop(key, None)
 
     async def _keep(self, trigger: Trigger, flow: Flow, spec: TriggerSpec, status: TriggerStatus) -> None:
         """Let one trigger listen, again and again, until it is stopped."""
-        before = self._ending.get(spec.key)
-        if before is not None:
-            await asyncio.wait({before})
+        # All that listened before it, not the last one alone: that may have been stopped while it waited here.
+        if before := self._ending.get(spec.key):
+            await asyncio.wait(set(before))
         pause = _FIRST
         loop = asyncio.get_running_loop()
         while True:
@@ -278,8 +279,7 @@ class Triggers:
         await self.watch.stop()
         for key in list(self._tasks):
             self._stop(key, forget=False)
-        ending = set(self._ending.values())
-        ending |= self._beside
+        ending = self._beside.union(*self._ending.values())
         if ending:
             await asyncio.wait(ending, timeout=10)
         for task in self._beside:

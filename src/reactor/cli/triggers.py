@@ -54,8 +54,11 @@ def _why(trigger: dict[str, Any]) -> str:
     from reactor.cli import output
 
     gap = trigger["gap"]
-    told = f"gap at {output.time(gap['at'])}: {gap['reason']}" if gap else trigger["last_error"]
-    return str(trigger["reason"] or told)
+    if trigger["reason"]:
+        return str(trigger["reason"])
+    if gap:
+        return f"gap at {output.time(gap['at'])}: {gap['reason']}"
+    return f"last error: {trigger['last_error']}" if trigger["last_error"] else ""
 
 
 @triggers.command("confirm-gap", epilog="Example: reactor triggers confirm-gap orders/0")

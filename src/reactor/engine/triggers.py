@@ -193,12 +193,10 @@ class Triggers:
             await self._recall(context, status)
             runner = self.runners.get(spec.kind)
             await (trigger.run(context) if runner is None else runner(context, spec))
-        except TriggerLost as error:
+        except (TriggerLost, ReactorError) as error:
             return str(error)
         except msgspec.ValidationError as error:
             return f"the configuration does not fit: {error}"
-        except ReactorError as error:
-            return f"{error}"
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it shows as the trigger's reason
             _log.exception("trigger %s", spec.key)
             return f"{type(error).__name__}: {error}"

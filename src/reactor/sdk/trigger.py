@@ -59,7 +59,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 class TriggerLost(Exception):
     """Raise from `Trigger.run`: it cannot listen now; the message says why and what to do. It is tried again with
-    backoff.
+    backoff. A `StepError` that comes out of `run` means the same.
     """
 
 

@@ -323,7 +323,7 @@ class TriggerBench:
             while True:
                 try:
                     await self.trigger.run(self)
-                except TriggerLost as lost:
+                except (TriggerLost, StepError) as lost:
                     self._note("lost", str(lost))
                 else:
                     return

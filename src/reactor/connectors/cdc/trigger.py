@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import msgspec
 
 from reactor.connectors.cdc.config import CdcConfig
-from reactor.sdk import TriggerContext, TriggerLost
+from reactor.sdk import TriggerContext
 from reactor.sdk.databases import ALIASES, MYSQL, POSTGRES
+from reactor.sdk.drivers import needed
 
 
 class CdcTrigger:
@@ -33,10 +34,6 @@ class CdcTrigger:
     async def run(self, ctx: TriggerContext) -> None:
         found = ctx.connection(ctx.config.connection, POSTGRES, MYSQL, *ALIASES)
         kind = "postgres" if found.type.startswith(POSTGRES.name) else "mysql"
-        try:  # paid by flows that use it
+        with needed(kind):  # paid by flows that use it
             changes: Any = importlib.import_module(f"reactor.connectors.cdc.{kind}.changes")
-        except ImportError as error:
-            raise TriggerLost(
-                f"the driver is not installed ({error.name}): pip install reactor-engine[{kind}]"
-            ) from error
         await changes.follow(ctx, found.settings)

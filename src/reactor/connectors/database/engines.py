@@ -20,7 +20,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from reactor.connectors.database.actions import DatabaseParams
 from reactor.connectors.database.lenient import teach
 from reactor.connectors.database.places import Place, place, present
-from reactor.sdk import ActionContext, PermanentError
+from reactor.sdk import ActionContext
+from reactor.sdk.drivers import needed
 from reactor.sdk.tls import context, files
 
 _POOL = 8
@@ -86,18 +87,13 @@ def create(place: Place, arguments: Mapping[str, Any] | None = None, **pool: Any
     given = {**_CONNECT[kind], **(arguments or {})}
     sized = {} if "poolclass" in pool else {"pool_size": _POOL, "max_overflow": _POOL, "pool_timeout": 30}
     options = {**sized, "pool_recycle": 1800, **pool}
-    try:
+    with needed({"postgresql": "postgres", "mysql": "mysql"}.get(kind, "all")):
         engine = sa.create_engine(
             place.url,
             connect_args={name: value for name, value in given.items() if name not in place.url.query},
             hide_parameters=True,
             **options,
         )
-    except ImportError as error:
-        extra = {"postgresql": "postgres", "mysql": "mysql"}.get(kind, "all")
-        raise PermanentError(
-            "input", f"the driver for {kind} is not installed ({error.name}): pip install reactor-engine[{extra}]"
-        ) from error
     if kind == "sqlite":
         event.listen(engine, "connect", _confine)
     else:

@@ -6,6 +6,7 @@ import msgspec
 
 from reactor.model import durations
 from reactor.sdk import ConnectionContext, ConnectionType
+from reactor.sdk.drivers import needed
 from reactor.sdk.tls import Tls as TlsSettings
 
 
@@ -57,8 +58,8 @@ async def _test_smtp(ctx: ConnectionContext, settings: SmtpSettings) -> str:
 
 
 async def _test_imap(ctx: ConnectionContext, settings: ImapSettings) -> str:
-    from reactor.connectors.email import mailbox  # noqa: PLC0415
-
+    with needed("imap"):
+        from reactor.connectors.email import mailbox  # noqa: PLC0415
     return await mailbox.test(ctx, settings)
 
 

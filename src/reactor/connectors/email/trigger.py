@@ -13,6 +13,7 @@ import msgspec
 
 from reactor.connectors.email.config import EmailConfig
 from reactor.sdk import DeadLetter, EventDraft, TriggerContext
+from reactor.sdk.drivers import needed
 
 
 class EmailTrigger:
@@ -28,8 +29,8 @@ class EmailTrigger:
         return config.problems()
 
     async def run(self, ctx: TriggerContext) -> None:
-        from reactor.connectors.email.watching import Watching  # noqa: PLC0415 - paid by flows that read email
-
+        with needed("imap"):
+            from reactor.connectors.email.watching import Watching  # noqa: PLC0415 - paid by flows that read email
         await Watching(ctx).run()
 
     def redo(self, config: EmailConfig, letter: DeadLetter) -> EventDraft:

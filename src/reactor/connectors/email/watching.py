@@ -13,7 +13,7 @@ from reactor.connectors.email.connections import IMAP
 from reactor.connectors.email.imap import Folder, Session, Taken
 from reactor.connectors.email.mailbox import Mailbox, opened
 from reactor.model import durations, failpoints
-from reactor.sdk import JSON, StepError, TriggerContext, TriggerLost
+from reactor.sdk import JSON, TriggerContext, TriggerLost
 from reactor.sdk.delivery import deliver
 
 WINDOW, WIDEST = 1_000, 50_000
@@ -59,15 +59,12 @@ class Watching:
         """Read until cancelled.
 
         Raises:
-            TriggerLost: the mailbox cannot be reached, or does not do what is configured.
+            StepError: the mailbox cannot be reached, or does not do what is configured.
         """
         connection = self._ctx.connection(self._config.connection, IMAP)
-        try:
-            async with opened(connection.name, connection.settings, self._ctx.settings) as (mailbox, session):
-                self._about = {"connection": connection.name, "folder": self._config.folder}
-                await self._follow(mailbox, session)
-        except StepError as error:
-            raise TriggerLost(error.message) from error
+        async with opened(connection.name, connection.settings, self._ctx.settings) as (mailbox, session):
+            self._about = {"connection": connection.name, "folder": self._config.folder}
+            await self._follow(mailbox, session)
 
     async def _follow(self, mailbox: Mailbox, session: Session) -> None:
         config = self._config

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from reactor.sdk import ConnectionContext, ConnectionType, PermanentError
+from reactor.sdk import ConnectionContext, ConnectionType
+from reactor.sdk.drivers import needed
 from reactor.sdk.tls import Tls, context
 
 _PORTS = 65_535
@@ -87,12 +88,10 @@ def driver() -> Any:
     """The module `cluster`, which needs aiokafka.
 
     Raises:
-        PermanentError: kind `kafka.driver`: it is not installed.
+        PermanentError: kind `input`: it is not installed.
     """
-    try:
+    with needed("kafka"):
         from reactor.connectors.kafka import cluster  # noqa: PLC0415 - aiokafka is heavy
-    except ImportError:
-        raise PermanentError("kafka.driver", "aiokafka is not installed: pip install reactor-engine[kafka]") from None
     return cluster
 
 

@@ -19,7 +19,7 @@ from reactor.connectors.kafka.connection import KAFKA
 from reactor.connectors.kafka.hold import Hold
 from reactor.connectors.kafka.positions import Place, Saved
 from reactor.model import failpoints
-from reactor.sdk import JSON, DeadLetter, EventDraft, StepError, TriggerContext, TriggerLost
+from reactor.sdk import JSON, DeadLetter, EventDraft, TriggerContext, TriggerLost
 from reactor.sdk.delivery import deliver
 
 MOST = 500
@@ -61,7 +61,7 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ty
         """Read until cancelled.
 
         Raises:
-            TriggerLost: it cannot go on; says why and what to do.
+            TriggerLost: it cannot go on; says why and what to do. StepError: the same, of the cluster.
         """
         try:
             settings = self._ctx.connection(self._config.connection, KAFKA).settings
@@ -72,8 +72,6 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's ty
                     cluster.options, settings.addresses(), self._group, self._wanted, listener=self
                 )
                 await self._read(cluster)
-        except StepError as error:
-            raise TriggerLost(error.message) from None
         except errors.KafkaError as error:
             raise TriggerLost(self._explained(error)) from error
 

@@ -13,7 +13,7 @@ import msgspec
 
 from reactor.connectors.kafka.config import KafkaConfig
 from reactor.connectors.kafka.connection import driver
-from reactor.sdk import DeadLetter, EventDraft, PermanentError, TriggerContext, TriggerLost
+from reactor.sdk import DeadLetter, EventDraft, TriggerContext
 
 
 class KafkaTrigger:
@@ -39,10 +39,7 @@ class KafkaTrigger:
         return message.again(letter, config.format)
 
     async def run(self, ctx: TriggerContext) -> None:
-        try:
-            driver()
-        except PermanentError as error:
-            raise TriggerLost(error.message) from None
+        driver()
         from reactor.connectors.kafka.reading import Reading  # noqa: PLC0415 - aiokafka is heavy
 
         await Reading(ctx).run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reactor.connectors.mqtt.connection import Reach
-from reactor.sdk import PermanentError
+from reactor.sdk.drivers import needed
 
 if TYPE_CHECKING:
     from reactor.connectors.mqtt.link import Link
@@ -17,12 +17,6 @@ def link_of(reach: Reach, **session: Any) -> Link:
     Raises:
         PermanentError: kind `input`: the driver is not installed.
     """
-    try:
+    with needed("mqtt"):
         from reactor.connectors.mqtt.link import Link  # noqa: PLC0415 - 40 ms
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "paho":
-            raise
-        raise PermanentError(
-            "input", "the driver of MQTT is not installed: pip install reactor-engine[mqtt]"
-        ) from error
     return Link(reach, **session)

@@ -14,7 +14,7 @@ from reactor.connectors.mqtt.memory import Memory
 from reactor.connectors.mqtt.message import Message
 from reactor.model import failpoints
 from reactor.model.clock import to_iso
-from reactor.sdk import JSON, DeadLetter, EventDraft, StepError, TriggerContext, TriggerLost
+from reactor.sdk import JSON, DeadLetter, EventDraft, StepError, TriggerContext
 from reactor.sdk.delivery import deliver
 
 if TYPE_CHECKING:
@@ -38,12 +38,6 @@ class Listening:
         """What the session was subscribed to before the flow was changed."""
 
     async def run(self) -> None:
-        try:
-            await self._listen()
-        except StepError as error:
-            raise TriggerLost(error.message) from error
-
-    async def _listen(self) -> None:
         client = await self._client_id()
         link = link_of(
             Reach.of(self.settings, self.ctx.settings),

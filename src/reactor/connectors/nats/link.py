@@ -20,6 +20,7 @@ from reactor.connectors.nats import nkey
 from reactor.connectors.nats.settings import NatsSettings
 from reactor.model.errors import PermanentError, StepError, TransientError
 from reactor.sdk import tls
+from reactor.sdk.drivers import needed
 from reactor.sdk.sharing import Shared
 
 _log = logging.getLogger("reactor.nats")
@@ -353,13 +354,9 @@ def _credentials(settings: NatsSettings, client: Any) -> dict[str, Any]:
 
 def _client(*, insist: bool) -> Any:
     """The library's client, that sends no credentials in the clear where TLS was asked for."""
-    try:
+    with needed("nats"):
         from nats.aio.client import Client  # noqa: PLC0415 - heavy
         from nats.errors import SecureConnWantedError  # noqa: PLC0415
-    except ImportError:
-        raise PermanentError(
-            "input", "the driver for NATS is missing; install it: pip install reactor-engine[nats]"
-        ) from None
 
     class Own(Client):
         own_nkey: str | None = None

@@ -11,7 +11,7 @@ from typing import ClassVar
 import msgspec
 
 from reactor.connectors.nats.config import NatsConfig, problems
-from reactor.sdk import DeadLetter, EventDraft, TriggerContext, TriggerLost
+from reactor.sdk import DeadLetter, EventDraft, TriggerContext
 
 
 class NatsTrigger:
@@ -38,12 +38,8 @@ class NatsTrigger:
         from reactor.connectors.nats.settings import NATS  # noqa: PLC0415
         from reactor.connectors.nats.stream import Streaming  # noqa: PLC0415
         from reactor.connectors.nats.subject import Listening  # noqa: PLC0415
-        from reactor.model.errors import StepError  # noqa: PLC0415
 
         settings = ctx.connection(ctx.config.connection, NATS).settings
-        try:
-            async with LINKS.use(wanted(settings, ctx.settings)) as link:
-                kind = Listening if ctx.config.stream is None else Streaming
-                await kind(ctx, link).run()
-        except StepError as error:
-            raise TriggerLost(error.message) from error
+        async with LINKS.use(wanted(settings, ctx.settings)) as link:
+            kind = Listening if ctx.config.stream is None else Streaming
+            await kind(ctx, link).run()

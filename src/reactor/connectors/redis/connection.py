@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from reactor.sdk import ConnectionContext, ConnectionType, PermanentError, StepError, TransientError
+from reactor.sdk.drivers import needed
 from reactor.sdk.sharing import Shared
 from reactor.sdk.tls import Tls, context
 
@@ -70,14 +71,11 @@ def driver() -> Any:
     """The package `redis`.
 
     Raises:
-        PermanentError: it is not installed.
+        PermanentError: kind `input`: it is not installed.
     """
-    try:
+    with needed("redis"):
         import redis.asyncio  # noqa: PLC0415 - paid by flows that use it
-
-        return redis
-    except ImportError:
-        raise PermanentError("input", "Redis needs its driver: pip install reactor-engine[redis]") from None
+    return redis
 
 
 def arguments(opened: Opening) -> dict[str, Any]:

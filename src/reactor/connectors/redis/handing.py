@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from reactor.sdk import JSON, DeadLetter, EventDraft, StepError, TriggerContext, TriggerLost
+from reactor.sdk import JSON, DeadLetter, EventDraft, TriggerContext
 from reactor.sdk.delivery import deliver
 
 BEAT = 2.0
@@ -23,15 +23,13 @@ async def hand_over(
     """`deliver`, and `meanwhile` every two seconds until that is done.
 
     Raises:
-        TriggerLost: `meanwhile` failed. Nothing more is waited for: whether the commit came in time is known from what
+        StepError: `meanwhile` failed. Nothing more is waited for: whether the commit came in time is known from what
         is saved when the trigger begins anew.
     """
     handing = asyncio.ensure_future(deliver(ctx, items, save=save))
     try:
         while not (await asyncio.wait({handing}, timeout=BEAT))[0]:
             await meanwhile()
-    except StepError as error:
-        raise TriggerLost(error.message) from error
     finally:
         if not handing.done():
             handing.cancel()

@@ -8,7 +8,7 @@ import msgspec
 
 from reactor.connectors.redis.config import RedisConfig
 from reactor.connectors.redis.connection import REDIS, driver, opening
-from reactor.sdk import DeadLetter, EventDraft, StepError, TriggerContext, TriggerLost
+from reactor.sdk import DeadLetter, EventDraft, TriggerContext
 
 
 class RedisTrigger:
@@ -34,11 +34,8 @@ class RedisTrigger:
     async def run(self, ctx: TriggerContext) -> None:
         config: RedisConfig = ctx.config
         opened = opening(ctx.connection(config.connection, REDIS).settings, ctx.settings)
-        try:
-            driver()
-            await _kind(config)(ctx, opened).run()
-        except StepError as error:
-            raise TriggerLost(error.message) from error
+        driver()
+        await _kind(config)(ctx, opened).run()
 
 
 def _kind(config: RedisConfig) -> Any:

@@ -259,10 +259,8 @@ async def _listen(trigger: Trigger, context: PluginTriggerContext) -> str:
     """Until it can listen no more; why."""
     try:
         await trigger.run(context)
-    except TriggerLost as error:
+    except (TriggerLost, ReactorError) as error:
         return str(error)
-    except ReactorError as error:
-        return f"{error}"
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it shows as the trigger's reason
         _log.exception("trigger %s", context.key)
         return f"{type(error).__name__}: {error}"

@@ -15,7 +15,7 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from reactor.connectors.cdc.mysql.position import Executed, Position, executed
-from reactor.sdk import PermanentError, TriggerLost
+from reactor.sdk import TriggerLost
 from reactor.sdk.databases import ServerSettings
 from reactor.sdk.tls import context
 
@@ -75,7 +75,7 @@ class Server:
         """`settings`: the context's, for the folders that are open.
 
         Raises:
-            TriggerLost: the settings name no server.
+            TriggerLost: the settings name no server. PermanentError: a certificate of them cannot be read.
         """
         try:
             parts = urlsplit(written.url)
@@ -99,10 +99,7 @@ class Server:
             "init_command": _SESSION,
         }
         if written.tls is not None:
-            try:
-                self.arguments["ssl"] = context(written.tls, settings)
-            except PermanentError as error:
-                raise TriggerLost(error.message) from None
+            self.arguments["ssl"] = context(written.tls, settings)
         self.mariadb = True
         self.id = 0
         self._lock = threading.Lock()

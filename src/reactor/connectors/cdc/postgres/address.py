@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from reactor.sdk import PermanentError, TriggerLost
+from reactor.sdk import TriggerLost
 from reactor.sdk.databases import ServerSettings
 from reactor.sdk.tls import Tls, files, loaded
 
@@ -31,14 +31,11 @@ class Address:
         """`settings`: the context's, for the folders that are open. `name`: the application's, seen by the server.
 
         Raises:
-            TriggerLost: the settings name no server.
+            PermanentError: kind `input`: a certificate of them cannot be read.
         """
         self._written = written
         self.name = name
-        try:
-            self._tls: Tls | None = None if written.tls is None else loaded(written.tls, settings)
-        except PermanentError as error:
-            raise TriggerLost(error.message) from None
+        self._tls: Tls | None = None if written.tls is None else loaded(written.tls, settings)
 
     @contextlib.contextmanager
     def info(self, *, replication: bool) -> Iterator[str]:

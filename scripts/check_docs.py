@@ -21,6 +21,8 @@ _NESTED = re.compile(r"\$\(([^)]*)\)")
 _COMMAND = re.compile(r"(?:^|\$ )\s*(?:\.venv/bin/)?reactor ([^#|]*)")
 _OF_A_PLUGIN = re.compile(r"\b(spool|tail|weather)\b")
 """What the examples of plugins bring along."""
+_USUAL = {"name": "part", "on": "{event: any.thing}", "steps": "[{action: log.info, with: {message: hello}}]"}
+"""What a part of a flow is completed with."""
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -47,12 +49,23 @@ def _anchor(heading: str) -> str:
 
 
 def flows(text: str) -> Iterator[str]:
-    """Flows with problems. A block of YAML with a name and steps is one."""
+    """Flows with problems. A block of YAML with a name is one; a part of one is completed."""
     for kind, block in _FENCE.findall(text):
-        if kind != "yaml" or not re.search(r"^name:", block, re.MULTILINE) or _OF_A_PLUGIN.search(block):
+        if kind != "yaml" or _OF_A_PLUGIN.search(block) or re.search(r"^document:", block, re.MULTILINE):
             continue
-        found = load(block, file="the flow", catalog=reference.catalog()).problems
-        yield from (f"{problem.place}: {problem.message}" for problem in found)
+        for part in re.split(r"^---$", block, flags=re.MULTILINE):
+            found = load(_whole(part.lstrip()), file="the flow", catalog=reference.catalog()).problems
+            yield from (f"{problem.place}: {problem.message}" for problem in found)
+
+
+def _whole(block: str) -> str:
+    """A flow with this in it: with the keys that every flow needs, and which are left out here."""
+    if block.startswith("- "):
+        block = f"steps:\n{block}"
+    for key, usual in _USUAL.items():
+        if not re.search(rf"^{key}:", block, re.MULTILINE):
+            block = f"{block}\n{key}: {usual}\n"
+    return block
 
 
 def commands(text: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _LEAST_FREE = 1 << 30
 _WHOLE_CHECK = 1 << 30
 """Bytes: a larger store is only looked into, not read through."""
+_OF_EXTRA = re.compile(r"""(?P<package>[\w.-]+).*;\s*extra\s*==\s*['"](?P<extra>\w+)""")
+"""A requirement of the package as its metadata has it: `redis[hiredis]>=8.1.0; extra == 'redis'`."""
 Finding = tuple[str, str, str]
 """(what, ok | warning | error, in words)"""
 
@@ -132,6 +135,23 @@ def _plugins(settings: Settings) -> list[Finding]:
     return [*findings, *_flows(settings, catalog)]
 
 
+def _drivers(_: Settings) -> list[Finding]:
+    """Which extras of the package are there: those of which nothing is missing."""
+    from importlib import metadata
+
+    asked: dict[str, list[str]] = {}
+    for requirement in metadata.requires("reactor-engine") or ():
+        found = _OF_EXTRA.match(requirement)
+        if found is not None and found["extra"] != "all":
+            asked.setdefault(found["extra"], []).append(found["package"])
+    there = {package.name.lower() for package in metadata.distributions()}
+    missing = [extra for extra, packages in asked.items() if not there.issuperset(packages)]
+    words = ", ".join(extra for extra in asked if extra not in missing) or "none"
+    if missing:
+        words += f"; not installed: {', '.join(missing)} (pip install reactor-engine[{missing[0]}])"
+    return [("drivers", "ok", words)]
+
+
 def _flows(settings: Settings, catalog: Any) -> list[Finding]:
     from reactor.language.folder import load_folder
 
@@ -171,7 +191,15 @@ def _server(settings: Settings) -> list[Finding]:
     return found
 
 
-_CHECKS: tuple[Callable[[Settings], list[Finding]], ...] = (_versions, _data, _store, _secrets, _plugins, _server)
+_CHECKS: tuple[Callable[[Settings], list[Finding]], ...] = (
+    _versions,
+    _data,
+    _store,
+    _secrets,
+    _drivers,
+    _plugins,
+    _server,
+)
 
 
 @click.command(epilog="Example: reactor version")

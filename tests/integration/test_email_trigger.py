@@ -452,6 +452,7 @@ async def test_no_connection_of_that_name(box):
         assert "there is no connection 'nobody'" in await lost(bench)
 
 
+@pytest.mark.proves("connection.imap.starttls")
 async def test_no_password_goes_over_the_wire_in_the_clear(box):
     async with box.bench(settings={"starttls": True}) as bench:
         assert "no password is sent" in await lost(bench)

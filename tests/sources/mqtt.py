@@ -75,20 +75,53 @@ class Client:
         return found
 
 
+class Broker(Mosquitto):
+    """Is killed with all written that it has read.
+
+    Mosquitto writes nothing when a message is acknowledged, and so gives it again. In the first burst of a session
+    Reactor cannot know yet whether such an id is one that is used anew, and takes the message: twice rather than not.
+    """
+
+    wire: Wire
+
+    def kill(self) -> None:
+        self.wire.stall()  # whatever is on its way to it now, it never gets
+        time.sleep(0.05)
+        self.save()
+        super().kill()
+        self.wire.reset()
+        self.wire.mend()
+
+    @property
+    def file(self) -> Path:
+        """Its state."""
+        return self.folder / "data" / "mosquitto.db"
+
+    def save(self) -> None:
+        """Let it write its state."""
+        before = self.file.stat().st_mtime_ns if self.file.exists() else 0
+        os.kill(self.pid, signal.SIGUSR1)
+        until = time.monotonic() + 10
+        while not self.file.exists() or self.file.stat().st_mtime_ns == before:
+            assert time.monotonic() < until, "the broker does not write its state"
+            time.sleep(0.01)
+
+
 class _Mqtt(Rig):
     """See `Rig`."""
 
     qos: int
     version: str
-    server: Mosquitto
+    server: Broker
 
     def __init__(self) -> None:
         # More than a test sends: what still waits for its turn when a broker is killed it may give twice as something
         # new, because Mosquitto writes nothing when a message gets its turn.
-        self.server = Mosquitto({"max_inflight_messages": 1_000})
+        self.server = Broker({"max_inflight_messages": 1_000})
         self.server.__enter__()
         self.wire = Wire(self.server.port)
         self.wire.__enter__()
+        self.server.wire = self.wire
         self._number = 0
         self._remembering = False
 
@@ -115,22 +148,28 @@ class _Mqtt(Rig):
         return f"{{mqtt: {{type: mqtt, url: 'mqtt://127.0.0.1:{self.wire.port}', version: '{self.version}'}}}}"
 
     def send(self, numbers: Sequence[int]) -> None:
-        self._publish([b'{"n": %d}' % number for number in numbers])
         if self._remembering:
             self._remembering = False
-            self._saved()
-            shutil.copyfile(self._file, self._kept)
+            self._send_apart(numbers[:5])
+            self._send_apart(numbers[5:10])
+            self.wire.stall()
+            self._send(numbers[10:])
+            self.server.save()
+            shutil.copyfile(self.server.file, self._kept)
             self.wire.mend()
+        else:
+            self._send(numbers)
 
     def remember(self) -> None:
-        """The broker's state is kept in which it has sent the messages and no acknowledgement has come."""
+        """The broker's state is kept in which it has sent most of the messages and no acknowledgement has come. Those
+        before them tell Reactor that this broker counts its ids upwards.
+        """
         self._remembering = True
-        self.wire.stall()
 
     def again(self, numbers: Sequence[int]) -> None:
         """The broker comes back with that state: it has to send all of them again, as duplicates."""
         self.server.kill()
-        self._file.write_bytes(self._kept.read_bytes())  # it stays the broker's own file
+        self.server.file.write_bytes(self._kept.read_bytes())  # it stays the broker's own file
         self.server.start()
         assert self.left() >= len(numbers)
 
@@ -138,9 +177,9 @@ class _Mqtt(Rig):
         self._publish([b"\xff\xfe"])
 
     def left(self) -> int:
-        self._saved()
+        self.server.save()
         mine = self._client.encode()
-        return sum(kind == _OF_CLIENT and mine in body for kind, body in _chunks(self._file.read_bytes()))
+        return sum(kind == _OF_CLIENT and mine in body for kind, body in _chunks(self.server.file.read_bytes()))
 
     @property
     def _topic(self) -> str:
@@ -151,25 +190,23 @@ class _Mqtt(Rig):
         return f"taker-{self._number}"
 
     @property
-    def _file(self) -> Path:
-        return self.server.folder / "data" / "mosquitto.db"
-
-    @property
     def _kept(self) -> Path:
-        return self._file.with_name("kept")
+        return self.server.file.with_name("kept")
+
+    def _send(self, numbers: Sequence[int]) -> None:
+        self._publish([b'{"n": %d}' % number for number in numbers])
+
+    def _send_apart(self, numbers: Sequence[int]) -> None:
+        """Send, and wait until all are acknowledged."""
+        self._send(numbers)
+        until = time.monotonic() + 20
+        while self.left():
+            assert time.monotonic() < until, "not all were acknowledged"
+            time.sleep(0.05)
 
     def _publish(self, payloads: Sequence[bytes]) -> None:
         with contextlib.closing(Client(self.server.port, "sender")) as sender:
             sender.publish(self._topic, payloads, self.qos)
-
-    def _saved(self) -> None:
-        """Let the broker write its state."""
-        before = self._file.stat().st_mtime_ns if self._file.exists() else 0
-        os.kill(self.server.pid, signal.SIGUSR1)
-        until = time.monotonic() + 10
-        while not self._file.exists() or self._file.stat().st_mtime_ns == before:
-            assert time.monotonic() < until, "the broker does not write its state"
-            time.sleep(0.01)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -1,4 +1,6 @@
-"""`reactor run` reads a mailbox and dies at the worst moments: each message is one run, and marked once."""
+"""`reactor run` moves what it reads in a mailbox and dies: each message is one run, and moved once. (What is only marked
+goes through the faults of `tests/sources`.)
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ def mail() -> Iterator[Dovecot]:
         yield running
 
 
-@pytest.mark.parametrize("name", ["source.received", "source.committed", "source.acknowledged"])
+@pytest.mark.parametrize("name", ["source.committed", "source.acknowledged"])
 async def test_each_message_is_one_run(name: str, mail: Dovecot, tmp_path: Path) -> None:
     user = name.replace(".", "-")
     client = IMAPClient(mail.host, mail.port, ssl=False, timeout=10)

@@ -39,8 +39,17 @@ def db(server, request):
     with psycopg.connect(server.url(), autocommit=True) as admin:
         slots = "FROM pg_replication_slots WHERE database = %s"
         admin.execute(f"SELECT pg_terminate_backend(active_pid) {slots} AND active", [name])
+        unused(admin)
         admin.execute(f"SELECT pg_drop_replication_slot(slot_name) {slots}", [name])
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def unused(connection):
+    """Wait until nobody reads a slot: the server notices a moment later that we are gone."""
+    deadline = time.monotonic() + 10
+    while connection.execute("SELECT 1 FROM pg_replication_slots WHERE active").fetchone():
+        assert time.monotonic() < deadline, "a slot is still read"
+        time.sleep(0.02)
 
 
 def bench(db, config, url=None, **options):
@@ -302,6 +311,7 @@ async def test_a_slot_that_was_dropped_is_a_gap(db):
         db.execute("INSERT INTO t VALUES (1)")
         await made.until(lambda b: b.drafts)
     ((slot, _),) = slots(db)
+    unused(db)
     db.execute("SELECT pg_drop_replication_slot(%s)", [slot])
     db.execute("INSERT INTO t VALUES (2)")
     async with made.again() as later:
@@ -552,6 +562,7 @@ async def test_a_publication_that_was_dropped_meanwhile(db):
     async with later:
         await lost(later, f"publication '{name}' was not there when changes were made", "pg_drop_replication_slot")
     ((slot, _),) = slots(db)
+    unused(db)
     db.execute("SELECT pg_drop_replication_slot(%s)", [slot])
     async with later.again() as last:
         await armed(last)

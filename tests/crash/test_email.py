@@ -34,6 +34,7 @@ def mail() -> Iterator[Dovecot]:
         yield running
 
 
+@pytest.mark.crash
 @pytest.mark.parametrize("name", ["source.committed", "source.acknowledged"])
 async def test_each_message_is_one_run(name: str, mail: Dovecot, tmp_path: Path) -> None:
     user = name.replace(".", "-")

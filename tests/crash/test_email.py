@@ -1,5 +1,5 @@
-"""`reactor run` moves what it reads in a mailbox and dies: each message is one run, and moved once. (What is only marked
-goes through the faults of `tests/sources`.)
+"""`reactor run` moves what it reads in a mailbox and dies: each message is one run, and moved once. (What is only
+marked goes through the faults of `tests/sources`.)
 """
 
 from __future__ import annotations

@@ -9,11 +9,12 @@ import socket
 import struct
 
 from reactor.connectors.mqtt import connector
-from reactor.connectors.mqtt.connection import MQTT, Mqtt, Reach
+from reactor.connectors.mqtt.connection import MQTT, Mqtt
 from reactor.connectors.mqtt.driver import link_of
 from reactor.connectors.mqtt.trigger import MqttTrigger
 from reactor.sdk import ConnectionContext
 from reactor.sdk.connection import converted
+from reactor.sdk.sharing import Reach
 from reactor.testing.actions import action_context, call
 from reactor.testing.triggers import TriggerBench
 

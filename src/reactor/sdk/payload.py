@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from reactor.sdk.content import Content, MalformedError, read, read_json
 
+_json = msgspec.json.Encoder().encode
 Format = Literal["auto", "json", "text", "binary"]
 """How a trigger reads its messages (its key `format`).
 
@@ -33,6 +36,24 @@ def decode(payload: bytes | None, content_type: str | None = None, *, form: Form
     if content_type:
         return read(payload, content_type, strict=False)
     return _guess(payload)
+
+
+def encode(value: Any) -> bytes:
+    """What is sent for a value: text as it is, everything else as JSON."""
+    return value.encode() if isinstance(value, str) else _json(value)
+
+
+def shown(value: bytes) -> str | dict[str, str]:
+    """Bytes of no known kind (a key, a header, a field) as JSON: text, and `{base64: …}` when they are none."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}
+
+
+def bytes_of(value: str | dict[str, str]) -> bytes:
+    """The bytes that were `shown`."""
+    return value.encode() if isinstance(value, str) else base64.b64decode(value["base64"])
 
 
 def _guess(payload: bytes) -> Content:

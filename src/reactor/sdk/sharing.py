@@ -5,14 +5,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Generic, Self, TypeVar
 
 import msgspec
 
 C = TypeVar("C")
+S = TypeVar("S")
 LINGER = 30.0
 """Seconds that a client stays open after its last user, so that one action after the other finds it."""
+
+
+class Reach(msgspec.Struct, Generic[S], frozen=True):
+    """What a client is made of, and what a shared one is known by: the settings of a connection, and those settings of
+    the operator on which TLS depends.
+    """
+
+    settings: S
+    file_roots: tuple[str, ...] = ()
+    data_dir: str | None = None
+
+    @classmethod
+    def of(cls, settings: S, operator: Mapping[str, Any]) -> Self:
+        """`operator`: the settings of a context."""
+        data = operator.get("data_dir")
+        return cls(settings, tuple(map(str, operator.get("file_roots") or ())), None if data is None else str(data))
+
+    @property
+    def operator(self) -> dict[str, Any]:
+        """As `of` was given it."""
+        return {"file_roots": self.file_roots, "data_dir": self.data_dir}
 
 
 class _Shared(Generic[C]):

@@ -5,7 +5,6 @@ CloudEvents: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/binding
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ import msgspec
 from reactor.sdk import JSON, DeadLetter, EventDraft
 from reactor.sdk.cloudevents import STRUCTURED, of_attributes, structured
 from reactor.sdk.content import MalformedError
-from reactor.sdk.payload import Format, decode
+from reactor.sdk.payload import Format, bytes_of, decode, shown
 
 TYPE = "kafka.message"
 _PREFIX = "ce_"
@@ -38,7 +37,7 @@ class Message(NamedTuple):
 
 def read(record: Any, form: Format) -> EventDraft | DeadLetter:
     """`record`: a `Message`, or a record of aiokafka. What cannot be read becomes a dead letter that says why."""
-    key = shown(record.key)
+    key = _shown(record.key)
     metadata: dict[str, JSON] = {
         "topic": record.topic,
         "partition": record.partition,
@@ -60,8 +59,11 @@ def again(letter: DeadLetter, form: Format) -> EventDraft:
     Raises:
         MalformedError: it still cannot be read.
     """
-    headers = [(name, _bytes(value)) for name, given in letter.metadata.get("headers", {}).items()
-               for value in (given if isinstance(given, list) else [given])]  # fmt: skip
+    headers = [
+        (name, None if one is None else bytes_of(one))
+        for name, given in letter.metadata.get("headers", {}).items()
+        for one in (given if isinstance(given, list) else [given])
+    ]
     return _draft(letter.payload, headers, dict(letter.metadata), letter.subject, form)
 
 
@@ -84,21 +86,15 @@ def many(drafts: Sequence[EventDraft]) -> EventDraft:
     )
 
 
-def shown(value: bytes | None) -> JSON:
-    """Text; `{base64: …}` when it is none."""
-    if value is None:
-        return None
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode()}
+def _shown(value: bytes | None) -> JSON:
+    return None if value is None else shown(value)
 
 
 def named(headers: Headers) -> dict[str, JSON]:
     """Headers by name; a list where a name is there more than once."""
     found: dict[str, list[JSON]] = {}
     for name, value in headers:
-        found.setdefault(name, []).append(shown(value))
+        found.setdefault(name, []).append(_shown(value))
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
@@ -141,9 +137,3 @@ def _text(name: str, value: bytes | None) -> str | None:
         return value.decode() if value is not None else None
     except UnicodeDecodeError:
         raise MalformedError(400, f"the header {name} is not UTF-8") from None
-
-
-def _bytes(value: Any) -> bytes | None:
-    if isinstance(value, dict):
-        return base64.b64decode(value["base64"])
-    return value.encode() if isinstance(value, str) else None

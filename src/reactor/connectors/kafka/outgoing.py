@@ -11,6 +11,7 @@ import msgspec
 
 from reactor.connectors.kafka.actions import CloudEvent, PublishParams
 from reactor.sdk.cloudevents import STRUCTURED
+from reactor.sdk.payload import encode
 
 JSON_TYPE = "application/json"
 _encode = msgspec.json.Encoder().encode
@@ -26,8 +27,8 @@ class Outgoing(NamedTuple):
 
 def outgoing(params: PublishParams, *, flow: str, step: str, idempotency_key: str) -> Outgoing:
     """The message that a step means."""
-    key = None if params.key is None else _text(params.key).encode()
-    headers = {name: None if value is None else _text(value).encode() for name, value in params.headers.items()}
+    key = None if params.key is None else encode(params.key)
+    headers = {name: None if value is None else encode(value) for name, value in params.headers.items()}
     lower = {name.lower() for name in headers}
     value, kind = _value(params.value)
     own = {"idempotency-key": idempotency_key.encode()}
@@ -55,7 +56,7 @@ def _attributes(event: CloudEvent, params: PublishParams, flow: str, step: str, 
     }
     subject = event.subject if event.subject is not None else params.key
     if subject is not None:
-        found["subject"] = _text(subject)
+        found["subject"] = encode(subject).decode()
     return found
 
 
@@ -66,8 +67,3 @@ def _value(value: Any) -> tuple[bytes | None, str | None]:
     if isinstance(value, str):
         return value.encode(), None
     return _encode(value), JSON_TYPE
-
-
-def _text(value: Any) -> str:
-    """As it is written in JSON, text without its quotes."""
-    return value if isinstance(value, str) else _encode(value).decode()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaProducer, errors
 
 from reactor.connectors.kafka.actions import PublishParams, instant
@@ -15,19 +14,12 @@ from reactor.connectors.kafka.cluster import Cluster
 from reactor.connectors.kafka.connection import KafkaSettings
 from reactor.connectors.kafka.outgoing import outgoing
 from reactor.sdk import ActionContext, PermanentError, StepError, TransientError
-from reactor.sdk.sharing import Shared
+from reactor.sdk.sharing import Reach, Shared
 
 WITHIN = 10.0
 """Seconds in which a message has to be written; aiokafka tries again meanwhile, without writing it twice."""
 LARGEST = 16 << 20
 """Bytes of a message that we offer to the brokers; they have limits of their own (`message.max.bytes`)."""
-
-
-class _Wanted(msgspec.Struct, frozen=True):
-    """What a producer is made of."""
-
-    settings: KafkaSettings
-    operator: dict[str, Any]
 
 
 class _Producer:
@@ -38,11 +30,11 @@ class _Producer:
         self.broken = False
 
 
-async def _open(wanted: _Wanted) -> _Producer:
-    async with Cluster(wanted.settings, wanted.operator) as cluster:  # it says why, if it cannot be reached
+async def _open(reach: Reach[KafkaSettings]) -> _Producer:
+    async with Cluster(reach.settings, reach.operator) as cluster:  # it says why, if it cannot be reached
         await cluster.reach()
         producer = AIOKafkaProducer(
-            bootstrap_servers=wanted.settings.addresses(),
+            bootstrap_servers=reach.settings.addresses(),
             enable_idempotence=True,
             acks="all",
             request_timeout_ms=int(WITHIN * 1000),
@@ -108,7 +100,7 @@ async def send(ctx: ActionContext, settings: KafkaSettings, params: PublishParam
     """
     message = outgoing(params, flow=ctx.flow, step=ctx.step, idempotency_key=ctx.idempotency_key)
     at = instant(params)
-    async with _producers.use(_Wanted(settings, _operator(ctx.settings))) as producer:
+    async with _producers.use(Reach.of(settings, ctx.settings)) as producer:
         try:
             async with asyncio.timeout(WITHIN + 1):
                 await _refuse_partition(producer.client, params)
@@ -136,13 +128,6 @@ async def _refuse_partition(client: AIOKafkaProducer, params: PublishParams) -> 
         raise PermanentError(
             "input", f"the topic {params.topic!r} has no partition {params.partition}; it has 0 to {len(there) - 1}"
         )
-
-
-def _operator(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the operator's settings decides how a client is made."""
-    roots = tuple(str(root) for root in settings.get("file_roots") or ())
-    data = settings.get("data_dir")
-    return {"file_roots": roots, "data_dir": None if data is None else str(data)}
 
 
 def failure(error: Exception, topic: str) -> StepError:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from reactor.connectors.mqtt.connection import MQTT, Reach
+from reactor.connectors.mqtt.connection import MQTT, Mqtt
 from reactor.connectors.mqtt.driver import link_of
 from reactor.model import durations
 from reactor.sdk import ActionContext, Effect, PermanentError, Retry, action
-from reactor.sdk.sharing import Shared
+from reactor.sdk.payload import encode
+from reactor.sdk.sharing import Reach, Shared
 
 if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
@@ -75,10 +76,10 @@ class PublishParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 raise PermanentError("input", "`base64` is not base64 (RFC 4648 §4)") from error
         if self.payload is None:
             return b""
-        return self.payload.encode() if isinstance(self.payload, str) else _encode(self.payload)
+        return encode(self.payload)
 
 
-async def _opened(reach: Reach) -> Link:
+async def _opened(reach: Reach[Mqtt]) -> Link:
     link = link_of(reach)
     try:
         await link.open()
@@ -133,10 +134,9 @@ def _properties(ctx: ActionContext, params: PublishParams) -> Properties:
             raise PermanentError("input", "`correlation_data` after `base64:` is not base64") from error
     if params.expiry is not None:
         made.MessageExpiryInterval = max(1, durations.parse(params.expiry) // 1000)
-    user = {**{name: _text(value) for name, value in params.properties.items()}, IDEMPOTENCY: ctx.idempotency_key}
+    user = {
+        **{name: encode(value).decode() for name, value in params.properties.items()},
+        IDEMPOTENCY: ctx.idempotency_key,
+    }
     made.UserProperty = list(user.items())
     return made
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else _encode(value).decode()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from reactor.model import durations
 from reactor.sdk import ConnectionContext, ConnectionType
+from reactor.sdk.sharing import Reach
 from reactor.sdk.tls import Tls
 
 PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
@@ -80,25 +80,6 @@ class Mqtt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         user = self.user if self.user is not None else unquote(parts.username or "") or None
         password = self.password if self.password is not None else unquote(parts.password or "") or None
         return user, password
-
-
-class Reach(msgspec.Struct, frozen=True):
-    """A connection with what of the operator's settings it depends on: what a shared client is known by."""
-
-    settings: Mqtt
-    file_roots: tuple[str, ...] = ()
-    data_dir: str = ""
-
-    @classmethod
-    def of(cls, settings: Mqtt, operator: Mapping[str, Any]) -> Reach:
-        """`operator`: `file_roots` and `data_dir`, for the certificates."""
-        return cls(
-            settings, tuple(str(root) for root in operator.get("file_roots") or ()), str(operator.get("data_dir") or "")
-        )
-
-    def operator(self) -> dict[str, Any]:
-        """As `of` was given it."""
-        return {"file_roots": self.file_roots, "data_dir": self.data_dir or None}
 
 
 async def _test(ctx: ConnectionContext, settings: Mqtt) -> str:

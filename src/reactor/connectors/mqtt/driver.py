@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reactor.connectors.mqtt.connection import Reach
+from reactor.connectors.mqtt.connection import Mqtt
 from reactor.sdk.drivers import needed
+from reactor.sdk.sharing import Reach
 
 if TYPE_CHECKING:
     from reactor.connectors.mqtt.link import Link
 
 
-def link_of(reach: Reach, **session: Any) -> Link:
+def link_of(reach: Reach[Mqtt], **session: Any) -> Link:
     """A client, not yet connected; `session` as `Link` takes it.
 
     Raises:

@@ -16,12 +16,13 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from reactor.connectors.mqtt import failures
-from reactor.connectors.mqtt.connection import Reach
+from reactor.connectors.mqtt.connection import Mqtt
 from reactor.connectors.mqtt.dial import PATIENCE, dialled
 from reactor.connectors.mqtt.message import Message
 from reactor.connectors.mqtt.paho import Paho, properties
 from reactor.connectors.mqtt.stream import Stream
 from reactor.sdk import PermanentError, StepError, TransientError
+from reactor.sdk.sharing import Reach
 from reactor.sdk.tls import Tls
 from reactor.sdk.tls import context as tls_context
 
@@ -63,7 +64,7 @@ class Link:
     """A connection of MQTT. `open` it once, `close` it whatever happened."""
 
     def __init__(
-        self, reach: Reach, *, client_id: str = "", clean: bool = True, expiry: int = 0, window: int = 0
+        self, reach: Reach[Mqtt], *, client_id: str = "", clean: bool = True, expiry: int = 0, window: int = 0
     ) -> None:
         """`clean`: without a session of before; `expiry`: seconds that the broker keeps it for us after the end.
         `window`: how many messages may be on their way to us unacknowledged (0: as the broker likes).
@@ -122,7 +123,7 @@ class Link:
         """
         scheme, host, port, path = self.settings.place
         secure = scheme in {"mqtts", "wss"}
-        context = tls_context(self.settings.tls or Tls(), self._reach.operator()) if secure else None
+        context = tls_context(self.settings.tls or Tls(), self._reach.operator) if secure else None
         self._stream = await dialled(scheme, host, port, path, context)
         self._greet(self._stream, host, port)
         self._watch()

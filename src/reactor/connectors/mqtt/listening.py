@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reactor.connectors.mqtt import message as messages
 from reactor.connectors.mqtt.config import MqttConfig, fits
-from reactor.connectors.mqtt.connection import MQTT, Mqtt, Reach
+from reactor.connectors.mqtt.connection import MQTT, Mqtt
 from reactor.connectors.mqtt.driver import link_of
 from reactor.connectors.mqtt.memory import Memory
 from reactor.connectors.mqtt.message import Message
@@ -16,6 +16,7 @@ from reactor.model import failpoints
 from reactor.model.clock import to_iso
 from reactor.sdk import JSON, DeadLetter, EventDraft, StepError, TriggerContext
 from reactor.sdk.delivery import deliver
+from reactor.sdk.sharing import Reach
 
 if TYPE_CHECKING:
     from reactor.connectors.mqtt.link import Link

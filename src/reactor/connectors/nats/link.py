@@ -14,14 +14,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from reactor.connectors.nats import nkey
 from reactor.connectors.nats.settings import NatsSettings
 from reactor.model.errors import PermanentError, StepError, TransientError
 from reactor.sdk import tls
 from reactor.sdk.drivers import needed
-from reactor.sdk.sharing import Shared
+from reactor.sdk.sharing import Reach, Shared
 
 _log = logging.getLogger("reactor.nats")
 _PING = 2
@@ -37,15 +35,6 @@ _LOGIN = ("authorization violation", "authentication", "user authentication")
 
 Message = Any
 """The library's: subject, reply, data, headers."""
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """What makes two users share a connection."""
-
-    settings: NatsSettings
-    file_roots: tuple[str, ...]
-    """Where the files of `tls` may be."""
-    data_dir: str | None
 
 
 class Link:
@@ -298,11 +287,10 @@ class Link:
 # ---------------------------------------------------------------- opening
 
 
-async def _open(wanted: Wanted) -> Link:
+async def _open(reach: Reach[NatsSettings]) -> Link:
     """The first server that takes us."""
-    settings = wanted.settings
-    found = {"file_roots": wanted.file_roots, "data_dir": wanted.data_dir}
-    context = await asyncio.to_thread(tls.context, settings.tls, found) if settings.tls is not None else None
+    settings = reach.settings
+    context = await asyncio.to_thread(tls.context, settings.tls, reach.operator) if settings.tls is not None else None
     failures: list[str] = []
     addresses = settings.addresses
     each = max(1.0, _ALL / len(addresses))
@@ -402,15 +390,9 @@ def _plain(error: object) -> str:
 LINKS: Shared[Link] = Shared(_open, Link.close, usable=lambda link: link.alive)
 
 
-def wanted(settings: NatsSettings, found: Mapping[str, Any]) -> Wanted:
-    """What `LINKS.use` takes. `found`: as `ActionContext.settings`."""
-    data = found.get("data_dir")
-    return Wanted(settings, tuple(map(str, found.get("file_roots") or ())), None if data is None else str(data))
-
-
 async def describe(settings: NatsSettings, found: Mapping[str, Any]) -> str:
     """What a test of the connection tells."""
-    async with LINKS.use(wanted(settings, found)) as link:
+    async with LINKS.use(Reach.of(settings, found)) as link:
         await link.flush()
         try:
             await link.ask("$JS.API.INFO")

@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 
 from reactor.connectors.nats.actions import PublishParams, RequestParams, SendParams
-from reactor.connectors.nats.link import LINKS, Link, wanted
+from reactor.connectors.nats.link import LINKS, Link
 from reactor.connectors.nats.message import ID
 from reactor.connectors.nats.settings import NATS
 from reactor.model.errors import PermanentError, TransientError
 from reactor.sdk import ActionContext
 from reactor.sdk.content import MalformedError
-from reactor.sdk.payload import decode
+from reactor.sdk.payload import decode, encode
+from reactor.sdk.sharing import Reach
 
 _EXPECTED = "Nats-Expected-Stream"
 _SERVER = 500
@@ -95,7 +96,7 @@ async def request(ctx: ActionContext, params: RequestParams) -> dict[str, Any]:
 @contextlib.asynccontextmanager
 async def _link(ctx: ActionContext, params: SendParams) -> AsyncIterator[Link]:
     settings = ctx.connection(params.connection, NATS).settings
-    async with LINKS.use(wanted(settings, ctx.settings)) as link:
+    async with LINKS.use(Reach.of(settings, ctx.settings)) as link:
         yield link
 
 
@@ -115,9 +116,5 @@ def _payload(params: SendParams) -> bytes:
 
 
 def _headers(ctx: ActionContext, params: SendParams) -> dict[str, str]:
-    given = {name: _text(value) for name, value in params.headers.items()}
+    given = {name: encode(value).decode() for name, value in params.headers.items()}
     return given if any(name.lower() == ID.lower() for name in given) else {ID: ctx.idempotency_key, **given}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

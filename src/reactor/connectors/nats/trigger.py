@@ -12,6 +12,7 @@ import msgspec
 
 from reactor.connectors.nats.config import NatsConfig, problems
 from reactor.sdk import DeadLetter, EventDraft, TriggerContext
+from reactor.sdk.sharing import Reach
 
 
 class NatsTrigger:
@@ -34,12 +35,12 @@ class NatsTrigger:
         return message.event(letter.payload, dict(letter.metadata), config.format)
 
     async def run(self, ctx: TriggerContext) -> None:
-        from reactor.connectors.nats.link import LINKS, wanted  # noqa: PLC0415 - keeps the import of connectors cheap
+        from reactor.connectors.nats.link import LINKS  # noqa: PLC0415 - keeps the import of connectors cheap
         from reactor.connectors.nats.settings import NATS  # noqa: PLC0415
         from reactor.connectors.nats.stream import Streaming  # noqa: PLC0415
         from reactor.connectors.nats.subject import Listening  # noqa: PLC0415
 
         settings = ctx.connection(ctx.config.connection, NATS).settings
-        async with LINKS.use(wanted(settings, ctx.settings)) as link:
+        async with LINKS.use(Reach.of(settings, ctx.settings)) as link:
             kind = Listening if ctx.config.stream is None else Streaming
             await kind(ctx, link).run()

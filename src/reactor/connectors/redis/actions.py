@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from reactor.connectors.redis.connection import REDIS, client, opening
+from reactor.connectors.redis.connection import REDIS, Opening, client
 from reactor.model import durations
 from reactor.sdk import JSON, ActionContext, Effect, PermanentError, Retry, StepError, action
 from reactor.sdk.content import MalformedError
-from reactor.sdk.payload import Format, decode
+from reactor.sdk.payload import Format, decode, encode
 
 _AGAIN = Retry(max=4, delay=1_000, max_delay=30_000)
 _REMEMBERED = 86_400_000
@@ -100,7 +100,7 @@ async def publish(ctx: ActionContext, params: PublishParams) -> dict[str, Any]:
     An attempt that is made again publishes again. Kinds of failure: `redis.connection`, `redis.login`, `redis.denied`,
     `redis.loading`, `redis.readonly`, `redis.memory`, `redis.refused`.
     """
-    receivers = await _call(ctx, params, "PUBLISH", params.channel, _bytes(params.message))
+    receivers = await _call(ctx, params, "PUBLISH", params.channel, encode(params.message))
     return {"receivers": receivers}
 
 
@@ -110,7 +110,7 @@ async def add(ctx: ActionContext, params: AddParams) -> dict[str, Any]:
 
     Kinds of failure: as `redis.publish`, and `redis.type` when the key is no stream.
     """
-    fields = {name: _bytes(value) for name, value in (params.fields or {}).items()} or {"data": _json(params.data)}
+    fields = {name: encode(value) for name, value in (params.fields or {}).items()} or {"data": _json(params.data)}
     trim = () if params.maxlen is None else ("MAXLEN", "~", params.maxlen)
     flat = [part for name, value in fields.items() for part in (name, value)]
     command = ("XADD", params.stream, *trim, params.id, *flat)
@@ -137,7 +137,7 @@ async def set_(ctx: ActionContext, params: SetParams) -> dict[str, Any]:
     life = () if params.ttl is None else ("PX", durations.parse(params.ttl))
     only = {None: (), "absent": ("NX",), "present": ("XX",)}[params.only_if]
     told = ("GET",) if params.previous else ()
-    command = ("SET", params.key, _bytes(params.value), *life, *only, *told)
+    command = ("SET", params.key, encode(params.value), *life, *only, *told)
     made = await (_call(ctx, params, *command) if params.only_if is None else _once(ctx, params, *command))
     if not params.previous:
         return {"set": made is not None}
@@ -147,7 +147,7 @@ async def set_(ctx: ActionContext, params: SetParams) -> dict[str, Any]:
 
 async def _call(ctx: ActionContext, params: _OnConnection, *command: Any) -> Any:
     settings = ctx.connection(params.connection, REDIS).settings
-    async with client(opening(settings, ctx.settings)) as redis:
+    async with client(Opening.of(settings, ctx.settings)) as redis:
         # Not the client's own methods: they reshape answers.
         connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
         try:
@@ -172,10 +172,6 @@ async def _once(ctx: ActionContext, params: _OnConnection, *command: Any) -> byt
 
 def _json(value: JSON) -> bytes:
     return msgspec.json.encode(value)
-
-
-def _bytes(value: JSON) -> bytes:
-    return value.encode() if isinstance(value, str) else _json(value)
 
 
 def _read(key: str, value: bytes | None, form: Format) -> JSON:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from reactor.sdk import ConnectionContext, ConnectionType, PermanentError, StepError, TransientError
 from reactor.sdk.drivers import needed
-from reactor.sdk.sharing import Shared
+from reactor.sdk.sharing import Reach, Shared
 from reactor.sdk.tls import Tls, context
 
 if TYPE_CHECKING:
@@ -47,12 +47,8 @@ class RedisSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             raise ValueError("tls: a unix socket has none")
 
 
-class Opening(msgspec.Struct):
-    """What is needed to open: the settings, and what the operator set."""
-
-    settings: RedisSettings
-    data_dir: str
-    roots: tuple[str, ...]
+class Opening(Reach[RedisSettings], frozen=True):
+    """What is needed to open a connection."""
 
     @property
     def place(self) -> str:
@@ -60,11 +56,6 @@ class Opening(msgspec.Struct):
         given = arguments(self)
         where = given.get("path") or f"{given.get('host', 'localhost')}:{given.get('port', 6379)}"
         return f"{where}/{given.get('db', 0)}"
-
-
-def opening(settings: RedisSettings, operator: Mapping[str, Any]) -> Opening:
-    """The settings of a connection, with what the operator set that matters here."""
-    return Opening(settings, str(operator.get("data_dir", "")), tuple(map(str, operator.get("file_roots", ()))))
 
 
 def driver() -> Any:
@@ -114,7 +105,7 @@ def connection_of(opened: Opening) -> AbstractConnection:
     settings = opened.settings
     if settings.tls is None and not settings.url.startswith("rediss://"):
         return connections.Connection(**given)
-    secured = context(settings.tls or Tls(), {"data_dir": opened.data_dir, "file_roots": opened.roots})
+    secured = context(settings.tls or Tls(), opened.operator)
 
     class Secured(connections.Connection):
         """The driver's own takes files only, and no context."""
@@ -272,7 +263,7 @@ async def client(opened: Opening) -> AsyncIterator[Redis]:
 
 async def test(ctx: ConnectionContext, settings: RedisSettings) -> str:
     """Log in, and ask what is there."""
-    opened = opening(settings, ctx.settings)
+    opened = Opening.of(settings, ctx.settings)
     async with link(opened) as linked:
         await linked.call("PING")
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import msgspec
 from reactor.connectors.redis.config import RedisConfig
 from reactor.sdk import JSON, DeadLetter, EventDraft
 from reactor.sdk.content import Content, MalformedError
-from reactor.sdk.payload import decode
+from reactor.sdk.payload import bytes_of, decode, shown
 
 TYPE = "redis.message"
 _EARLIEST, _LATEST = 946_684_800_000, 4_102_444_800_000
@@ -82,21 +81,14 @@ def kept(fields: Fields) -> bytes:
     """The fields as JSON that people can read and `restored` turns back: `[[name, value], …]`, each a text, or
     `{base64}` where it is none.
     """
-    texts = [_shown(one) for one in fields]
+    texts = [shown(one) for one in fields]
     return msgspec.json.encode([list(pair) for pair in zip(texts[::2], texts[1::2], strict=False)])
 
 
 def restored(payload: bytes) -> list[bytes]:
     """The fields of `kept`."""
     pairs = msgspec.json.decode(payload, type=list[tuple[str | dict[str, str], str | dict[str, str]]])
-    return [one.encode() if isinstance(one, str) else base64.b64decode(one["base64"]) for pair in pairs for one in pair]
-
-
-def _shown(value: bytes) -> str | dict[str, str]:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode()}
+    return [bytes_of(one) for pair in pairs for one in pair]
 
 
 def _name(name: bytes) -> str:
@@ -122,6 +114,6 @@ def _one(
         there = ", ".join(sorted(name.decode("utf-8", "replace") for name in pairs))
         raise MalformedError(400, f"the entry has no field {field!r} (it has: {there}); look at `field`")
     if pairs:
-        others = {_name(name): _shown(other) for name, other in pairs.items()}
+        others = {_name(name): shown(other) for name, other in pairs.items()}
         metadata = {**metadata, "fields": others}
     return decode(value, form=config.format), metadata

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from reactor.connectors.redis.config import RedisConfig
-from reactor.connectors.redis.connection import REDIS, driver, opening
+from reactor.connectors.redis.connection import REDIS, Opening, driver
 from reactor.sdk import DeadLetter, EventDraft, TriggerContext
 
 
@@ -33,7 +33,7 @@ class RedisTrigger:
 
     async def run(self, ctx: TriggerContext) -> None:
         config: RedisConfig = ctx.config
-        opened = opening(ctx.connection(config.connection, REDIS).settings, ctx.settings)
+        opened = Opening.of(ctx.connection(config.connection, REDIS).settings, ctx.settings)
         driver()
         await _kind(config)(ctx, opened).run()
 

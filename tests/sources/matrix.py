@@ -11,6 +11,7 @@ SOURCES: dict[str, str] = {
     "database-mariadb": "databases:PolledMariaDb",
     "mqtt": "mqtt:MqttOnce",
     "mqtt QoS 2": "mqtt:MqttTwice",
+    "plugin": "plugin:Plugin",
 }
 """Name → where its rig is, `module:Class` in this folder."""
 
@@ -55,6 +56,11 @@ EXCEPT: dict[tuple[str, str], str] = {
         for source in ("mqtt", "mqtt QoS 2")
     },
     ("email", "group rebalanced"): "mailboxes have no groups: each flow that watches a folder gets every message",
+    (
+        "plugin",
+        "connection cut",
+    ): "the socket is a file of Reactor's own machine: it stays as long as both live",
+    ("plugin", "group rebalanced"): "the file that this plugin reads has no groups: each trigger reads all of it",
 }
 """(source, fault) → why there is no such thing."""
 

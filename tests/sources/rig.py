@@ -53,6 +53,10 @@ class Rig:
         """The flow's connections as flow-style YAML, through the wire."""
         raise NotImplementedError
 
+    def settings(self) -> dict[str, str]:
+        """What Reactor's environment has to have besides."""
+        return {}
+
     def send(self, numbers: Sequence[int]) -> None:
         """Send messages `{"n": N}` of one key, in this order; on return the server has them for good."""
         raise NotImplementedError
@@ -82,7 +86,8 @@ class Taking:
 
     def __init__(self, folder: Path, rig: Rig, *, limits: dict[str, str] | None = None) -> None:
         self.rig = rig
-        self.reactor = Reactor(folder, {"taker": self.flow("taker")}, REACTOR_FILE_ROOTS=str(folder), **(limits or {}))
+        env = {"REACTOR_FILE_ROOTS": str(folder), **rig.settings(), **(limits or {})}
+        self.reactor = Reactor(folder, {"taker": self.flow("taker")}, **env)
 
     def flow(self, name: str) -> str:
         """The flow's text under another name."""

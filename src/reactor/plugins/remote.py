@@ -12,6 +12,7 @@ from typing import Any, ClassVar, cast
 import msgspec
 
 from reactor.language.keys import TRIGGER_KEYS
+from reactor.model import failpoints
 from reactor.model.errors import PermanentError, StepError, TransientError
 from reactor.model.flow import Retry
 from reactor.plugins.folder import Refused
@@ -408,3 +409,4 @@ class _Conversation:
                 await self._call.write(message("RunRequest", ack=ack))
         except TimeoutError:
             raise TriggerLost(f"plugin {self._plugin.name} takes no acknowledgements") from None
+        failpoints.reach("source.acknowledged")

@@ -193,6 +193,27 @@ async def test_messages_in_flight_when_we_are_cut_off(server, someone, name, who
     assert again.gaps == []
 
 
+async def test_nothing_is_given_again_to_a_connection_that_is_dead(server, someone, name):
+    """Else what was in flight could not be told from what others took, and would come after newer messages."""
+    await someone.stream(name)
+    with Wire(server.port) as wire:
+        running = bench(wire, {"stream": name, "start": "all", "ack_wait": "1s"})
+        async with running:
+            await armed(running)
+            wire.stall()
+            await someone.store(f"{name}.a", *range(10))
+            async with asyncio.timeout(10):
+                while (found := await someone.info(name, "reactor_flow_0"))["num_waiting"]:
+                    await asyncio.sleep(0.02)
+            assert found["num_redelivered"] == 0
+            wire.cut()
+        wire.mend()
+        again = running.again()
+        await someone.store(f"{name}.a", *range(10, 20))
+        async with again:
+            assert await drained(again, 20) == list(range(20))
+
+
 async def test_acknowledgements_that_are_lost(server, someone, name):
     await someone.stream(name)
     with Wire(server.port) as wire:

@@ -30,7 +30,9 @@ from reactor.sdk.delivery import deliver
 SAVED = "taken"
 _GLANCE = 1.0
 _PULL = 3.0
-"""Seconds that a pull waits at the server for its messages."""
+"""Seconds that a pull waits at the server for its messages; never as long as the time for acknowledgements: what was
+on its way when we were cut off would be given to the pull of then once more, and nobody could tell it from messages
+that others have taken."""
 _POLL = 3.0
 _GRACE = 2.5
 """Seconds that a commit may go on when we stop: one that is broken off half-way may be on the disk or not."""
@@ -76,7 +78,7 @@ class Streaming:
         """What is committed and not acknowledged yet."""
         self._asked = 0
         """Messages that the pull may still bring."""
-        self._pull_ends = 0.0
+        self._pulled, self._pull_ends = 0.0, 0.0
         self._trouble: Exception | None = None
         self._inbox = ""
         self._saved_at = 0.0
@@ -265,13 +267,15 @@ class Streaming:
     async def _pull(self) -> None:
         """Ask for a batch. The answers come to `_take`."""
         asked = self._config.batch
+        waits = max(_GLANCE / 4, min(_PULL, self._consumer.patience / 2))
         request = {
             "batch": asked,
-            "expires": int(_PULL * 1e9),
+            "expires": int(waits * 1e9),
             "max_bytes": max(_BYTES, self._link.max_payload + 65_536),
         }
         self._asked = asked
-        self._pull_ends = asyncio.get_running_loop().time() + _PULL
+        self._pulled = asyncio.get_running_loop().time()
+        self._pull_ends = self._pulled + waits
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._durable}"
         await self._link.send(subject, msgspec.json.encode(request), reply=self._inbox)
 
@@ -367,7 +371,7 @@ class Streaming:
 
     async def _release(self, leave: Callable[[], Awaitable[None]]) -> None:
         """Give back what was not committed, so that it need not wait for the time of acknowledgements to be over."""
-        if self._link.alive and asyncio.get_running_loop().time() < self._pull_ends - _PULL + _ON_ITS_WAY:
+        if self._link.alive and asyncio.get_running_loop().time() < self._pulled + _ON_ITS_WAY:
             await asyncio.sleep(_ON_ITS_WAY)  # the server may be about to answer to a pull
         await leave()
         if not self._link.alive:

@@ -25,6 +25,7 @@ class Database:
 
     def __init__(self, server, name, connection):
         self.server, self.name, self.execute = server, name, connection.execute
+        self.transaction = connection.transaction
         self.url = server.url(name)
 
 
@@ -236,6 +237,20 @@ async def test_a_large_transaction_goes_on_in_its_middle(db):
         db.execute("INSERT INTO t VALUES (96)")
         await later.until(lambda b: len(b.drafts) == 56)
     assert ids(made) + ids(later) == [*range(1, 97)]
+
+
+async def test_a_transaction_that_ends_with_a_batch_is_confirmed(db):
+    db.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    async with bench(db, {"tables": "t", "batch": 10}) as made:
+        await armed(made)
+        with db.transaction():
+            db.execute("INSERT INTO t SELECT generate_series(1, 20)")
+            ((before,),) = db.execute("SELECT pg_current_wal_insert_lsn()").fetchall()
+        async with asyncio.timeout(10):
+            while lsn_number(slots(db)[0][1]) <= lsn_number(before):
+                await asyncio.sleep(0.02)
+        assert made.saved()["position"]["index"] == -1
+        assert [count for _, count in made.emitted] == [10, 10]
 
 
 @pytest.mark.proves("on.cdc.snapshot")

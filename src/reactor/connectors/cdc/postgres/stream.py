@@ -44,6 +44,8 @@ class Stream:
         """What is at or below it was taken before."""
         self._position = position
         self._saved = position.confirmed
+        self._amidst = position.index != WHOLE
+        """Whether what is saved is amidst a transaction."""
         self._shapes: dict[int, Shape] = {}
         self._relations: dict[int, pgoutput.Relation] = {}
         self._begun: pgoutput.Begin | None = None
@@ -90,7 +92,7 @@ class Stream:
             message = self._link.taken()
             if message is None:
                 # Whole transactions: what is missing of one is on its way.
-                if self._batch and self._begun is None:
+                if self._begun is None and (self._batch or self._amidst):
                     await self._deliver()
                 else:
                     await self._link.more()
@@ -141,7 +143,7 @@ class Stream:
         position = self._position
         if self._begun is not None:  # amidst a large transaction: what was taken of it, but none of it is confirmed
             position = msgspec.structs.replace(position, lsn=self._begun.lsn, index=self._index)
-        self._handing = True
+        self._handing, self._amidst = True, self._begun is not None
         await deliver(self._ctx, items, save={"position": position.saved()})
         self._saved, self._handing = position.confirmed, False
         self.tell()

@@ -89,7 +89,8 @@ class PolledMariaDb(_Polled):
     """MariaDB."""
 
     name, type, key, filling = "database (MariaDB)", "mysql", "bigint AUTO_INCREMENT", "longtext"
+    binlog = False
 
     def __init__(self) -> None:
-        self.server = MariaDb(binlog=False)
+        self.server = MariaDb(binlog=self.binlog)
         super().__init__()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 SOURCES: dict[str, str] = {
+    "cdc-mariadb": "cdc:MariaDbChanges",
+    "cdc-postgres": "cdc:PostgresChanges",
     "nats": "nats:NatsRig",
     "email": "email:Email",
     "kafka": "kafka:KafkaRig",
@@ -55,6 +57,10 @@ EXCEPT: dict[tuple[str, str], str] = {
         (source, "group rebalanced"): "what the broker has given to one member waits for it alone, also when it is away"
         for source in ("mqtt", "mqtt QoS 2")
     },
+    ("cdc-mariadb", "group rebalanced"): "a binlog has no groups: each trigger reads all of it",
+    ("cdc-mariadb", "killed: acknowledged"): "the server is not told how far we are; the position is in the commit",
+    ("cdc-mariadb", "duplicates"): "the server tells what we ask for, from the position that is in the commit",
+    ("cdc-postgres", "group rebalanced"): "a replication slot has one reader: a second one is refused",
     ("email", "group rebalanced"): "mailboxes have no groups: each flow that watches a folder gets every message",
     (
         "plugin",

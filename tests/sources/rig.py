@@ -155,6 +155,7 @@ class Taking:
             assert taken == list(sent)
         self.until(lambda: self.rig.left() == 0, "all acknowledged at the source")
         self.until(lambda: self.trigger()["state"] == "armed", "armed at the end")
+        assert self.trigger()["gap"] is None
 
 
 def _difference(taken: Sequence[int], sent: Sequence[int]) -> str:

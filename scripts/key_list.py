@@ -24,6 +24,8 @@ OLDER = {
     "event": "The kind, as the older Go engine names it: `http.request`, `file.created`, `scheduled`, …",
     "path": "The webhook's path, or the files.",
     "cron": "When, with `event: scheduled`.",
+    "table": "Whose changes, with `event: database.change`.",
+    "operation": "Which of them: `INSERT`, `UPDATE`, `DELETE`; default all.",
 }
 """Of a trigger as the older Go engine writes it."""
 REFUSED = (

@@ -8,9 +8,10 @@ from reactor.language.reading import Reader
 from reactor.language.source import Mapping, Node, Scalar, Sequence
 
 _CHANGES = ("created", "modified", "deleted")
-_CDC = (
-    "`event: database.change` does not say which database is meant; write `on: {cdc: {tables: [TABLE], operations: "
-    "[insert]}}` and a connection of type postgres or mysql, or ask for the change by `schedule` and `database.query`"
+_OPERATIONS = ("INSERT", "UPDATE", "DELETE")
+_NO_TABLE = (
+    "`event: database.change` does not say which table is meant; write `table: NAME` beside it, or `on: {cdc: {tables: "
+    "[NAME]}}`"
 )
 
 
@@ -23,8 +24,8 @@ def translated(reader: Reader, node: Node) -> Node | None:
     event = node.get("event")
     if not isinstance(event, Scalar):
         return node
-    if event.text == "database.change":
-        reader.report("not-yet", _CDC, event)
+    if event.text == "database.change" and "table" not in node:
+        reader.report("missing-key", _NO_TABLE, event)
         return None
     for applies, translate in _RULES:
         if applies(event.text, node):
@@ -65,11 +66,45 @@ def _schedule(_event: Scalar, node: Mapping) -> Mapping:
     return _rest(_map(node, ("schedule", config)), node, "event", "cron", "timezone")
 
 
+def _change(event: Scalar, node: Mapping) -> Mapping:
+    """Of the only database that the flow knows: who listens tells when there is none, or more than one."""
+    config = Mapping(node.start, node.end)
+    config.put(_key("tables", node.keys["table"]), _listed(node.entries["table"]))
+    config.put(_key("operations", node.keys.get("operation", event)), _operations(event, node.get("operation")))
+    return _rest(_map(node, ("cdc", config)), node, "event", "table", "operation")
+
+
+def _operations(event: Scalar, given: Node | None) -> Sequence:
+    """As they are called today."""
+    if given is None:
+        every = Sequence(event.start, event.end)
+        every.items += [Scalar(event.start, event.end, name, name, "") for name in map(str.lower, _OPERATIONS)]
+        return every
+    found = _listed(given)
+    found.items = [_lower(item) for item in found.items]
+    return found
+
+
+def _lower(node: Node) -> Node:
+    if not isinstance(node, Scalar) or node.text not in _OPERATIONS:
+        return node
+    name = node.text.lower()
+    return Scalar(node.start, node.end, name, name, node.style)
+
+
+def _listed(node: Node) -> Sequence:
+    """A list; of one value, where it is no list."""
+    found = Sequence(node.start, node.end)
+    found.items += node.items if isinstance(node, Sequence) else [node]
+    return found
+
+
 _Rule = tuple[Callable[[str, Mapping], bool], Callable[[Scalar, Mapping], Mapping]]
 _RULES: tuple[_Rule, ...] = (
     (lambda event, node: event == "http.request" and "path" in node, _webhook),
     (lambda event, node: event in {f"file.{change}" for change in _CHANGES} and "path" in node, _file),
     (lambda event, node: event == "scheduled" and "cron" in node, _schedule),
+    (lambda event, node: event == "database.change" and "table" in node, _change),
 )
 
 

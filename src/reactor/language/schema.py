@@ -375,6 +375,9 @@ def _for_action(action: Action, schema: Schema) -> Schema:
     return {"if": {"required": ["action"], "properties": {"action": {"const": action.name}}}, "then": then}
 
 
+_OLDER_FILES = ("file.created", "file.modified", "file.deleted")
+
+
 def _trigger(catalog: Catalog, params: dict[type, Schema]) -> Schema:
     kinds = [_kind(trigger, params[trigger.config]) for trigger in catalog.triggers.values()]
     older = {
@@ -382,9 +385,10 @@ def _trigger(catalog: Catalog, params: dict[type, Schema]) -> Schema:
         "type": "object",
         "required": ["event"],
         "properties": {
-            "event": {"enum": ["http.request", "file.created", "file.modified", "file.deleted", "scheduled"]},
+            "event": {"enum": ["http.request", *_OLDER_FILES, "scheduled", "database.change"]},
+            "operation": {"description": "With `database.change`: `INSERT`, `UPDATE`, `DELETE`; default all."},
         },
-        "anyOf": [{"required": ["path"]}, {"required": ["cron"]}],
+        "anyOf": [{"required": ["path"]}, {"required": ["cron"]}, {"required": ["table"]}],
     }
     return {"anyOf": [*kinds, older]}
 

@@ -64,6 +64,12 @@ class FeedConfig(msgspec.Struct, forbid_unknown_fields=True):
     topic: str
 
 
+class ChangesConfig(msgspec.Struct, forbid_unknown_fields=True):
+    tables: list[str]
+    operations: list[Literal["insert", "update", "delete"]]
+    connection: str | None = None
+
+
 class Kind:
     doc = "A trigger."
 
@@ -108,6 +114,7 @@ def catalog() -> Catalog:
         Kind("file", FileConfig, "path", "file.created"),
         Kind("schedule", ScheduleConfig, "cron", "schedule"),
         Kind("feed", FeedConfig, None, "feed.item"),
+        Kind("cdc", ChangesConfig, None, "database.insert"),
     )
     return Catalog([Connector(name="test", actions=_actions(), triggers=triggers)])
 

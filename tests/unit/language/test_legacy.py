@@ -54,6 +54,21 @@ def test_a_flow_of_the_older_engine(read):
         ("{event: file.created}", "event", {"": "file.created"}),
         ("{event: scheduled, cron: 0 9 * * 1-5}", "schedule", {"cron": "0 9 * * 1-5"}),
         ("{event: scheduled, cron: 0 9 * * *, timezone: UTC}", "schedule", {"cron": "0 9 * * *", "timezone": "UTC"}),
+        (
+            "{event: database.change, table: users}",
+            "cdc",
+            {"tables": ["users"], "operations": ["insert", "update", "delete"]},
+        ),
+        (
+            "{event: database.change, table: users, operation: INSERT, connection: db}",
+            "cdc",
+            {"tables": ["users"], "operations": ["insert"], "connection": "db"},
+        ),
+        (
+            "{event: database.change, table: [a.b, c], operation: [UPDATE, delete]}",
+            "cdc",
+            {"tables": ["a.b", "c"], "operations": ["update", "delete"]},
+        ),
         ("{event: order.created}", "event", {"": "order.created"}),
         ("{webhook: /new}", "webhook", {"": "/new"}),
     ],
@@ -77,11 +92,15 @@ def test_places_stay_those_of_the_file(told):
     assert told(text) == ["2:33 wrong-type", "2:39 unknown-parameter"]
 
 
-def test_database_changes_are_refused_with_advice(read):
-    (problem,) = read("name: x\non: {event: database.change, table: t}\nworkflow: [{action: log.info}]\n").problems
-    assert (problem.rule, problem.column) == ("not-yet", 13)
-    assert "cdc" in problem.message
-    assert "database.query" in problem.message
+def test_database_changes_of_no_table_are_refused(read):
+    (problem,) = read("name: x\non: {event: database.change, operation: INSERT}\nworkflow: [{wait: 1s}]\n").problems
+    assert (problem.rule, problem.column) == ("missing-key", 13)
+    assert "table: NAME" in problem.message
+
+
+def test_places_in_database_changes_stay_those_of_the_file(told):
+    text = "name: x\non: {event: database.change, table: t, operation: UPSERT}\nworkflow: [{wait: 1s}]\n"
+    assert told(text) == ["2:51 wrong-type"]
 
 
 def test_parallel_makes_a_branch_of_each_step(read):

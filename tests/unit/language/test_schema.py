@@ -54,6 +54,7 @@ STEP = "name: x\nsteps:\n"
     [
         TOP,
         "name: x\nworkflow: [{action: log.info, message: hi}]\non: {event: file.created, path: in}\n",
+        TOP + "on: {event: database.change, table: t, operation: INSERT}\n",
         "workflow: [{action: log.info}]\n",
         TOP + "on: {event: a, source: b, if: event.id}\n",
         TOP + "on: [{event: a}, {webhook: /x, methods: [GET]}, {file: {path: in}}, {schedule: '@daily'}]\n",

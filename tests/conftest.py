@@ -10,7 +10,9 @@ import pytest
 
 # Property tests take the same examples each time, so that a change is judged by itself; EXPLORE=1 looks for new ones.
 # How long examples take to make says something of the machine only.
-hypothesis.settings.register_profile("fixed", derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "fixed", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 if not os.environ.get("EXPLORE"):
     hypothesis.settings.load_profile("fixed")
 

@@ -1,6 +1,8 @@
 """Changes of tables of a real PostgreSQL."""
 
 import asyncio
+import os
+import signal
 import time
 
 import psycopg
@@ -476,13 +478,15 @@ async def test_the_server_is_killed_and_comes_back(db):
     assert made.gaps == []
 
 
-async def test_a_server_that_hangs_is_told(db):
+async def test_a_server_that_hangs_is_told(db, monkeypatch):
+    monkeypatch.setattr("reactor.connectors.cdc.postgres.watch._TELL", 0.1)
+    monkeypatch.setattr("reactor.connectors.cdc.postgres.link.ANSWER_WITHIN", 1.0)
     db.execute("CREATE TABLE t (id int PRIMARY KEY)")
     async with bench(db, {"tables": "t"}) as made:
         await armed(made)
         db.server.hang()
         try:
-            await gone(made, "has not answered for 5 s")
+            await gone(made, "has not answered for 1 s")
         finally:
             db.server.wake()
         await armed(made)
@@ -585,3 +589,23 @@ async def test_a_publication_that_was_dropped_meanwhile(db):
         await last.until(lambda b: b.drafts)
     assert ids(last) == [2]
     assert "was dropped and is made anew" in last.gaps[0]
+
+
+async def test_a_server_that_is_shut_down_does_not_wait_for_us(monkeypatch):
+    """It would, for all of its log to be confirmed; that its end has come is seen on the other connection."""
+    monkeypatch.setattr("reactor.connectors.cdc.postgres.watch._TELL", 0.1)
+    with Postgres() as server:
+        made = TriggerBench(
+            connector.triggers[0], {"tables": "t"}, connections={"pg": {"type": "postgres", "url": server.url()}}
+        )
+        with psycopg.connect(server.url(), autocommit=True) as db:
+            db.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int)")
+            async with made:
+                await armed(made)
+                db.execute("INSERT INTO t VALUES (1)")
+                db.execute("INSERT INTO other VALUES (1)")
+                await made.until(lambda b: b.drafts)
+                os.kill(server.pid, signal.SIGINT)
+                async with asyncio.timeout(10):
+                    while server.alive:
+                        await asyncio.sleep(0.05)

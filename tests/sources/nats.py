@@ -14,7 +14,7 @@ from tests.sources.rig import Rig
 
 
 class NatsRig(Rig):
-    """Streams `S1`, `S2` … with a durable consumer `taker`."""
+    """Streams `S1`, `S2` … with a durable consumer `workers`."""
 
     name = "nats"
 
@@ -40,7 +40,7 @@ class NatsRig(Rig):
         self._do(lambda it: it.stream(self._stream))
 
     def on(self) -> str:
-        return f"{{nats: {{stream: {self._stream}, durable: taker, start: all, format: json, ack_wait: 2s}}}}"
+        return f"{{nats: {{stream: {self._stream}, durable: workers, start: all, format: json, ack_wait: 2s}}}}"
 
     def connections(self) -> str:
         return f'{{nats: {{type: nats, servers: "127.0.0.1:{self.wire.port}"}}}}'
@@ -53,9 +53,9 @@ class NatsRig(Rig):
 
         async def back(it: Other) -> None:
             first = await _sequence(it, self._stream, min(numbers))
-            await it.api(f"CONSUMER.DELETE.{self._stream}.taker")
+            await it.api(f"CONSUMER.DELETE.{self._stream}.workers")
             begin = {"deliver_policy": "by_start_sequence", "opt_start_seq": first, "ack_wait": 2_000_000_000}
-            await it.consumer(self._stream, "taker", **begin)
+            await it.consumer(self._stream, "workers", **begin)
 
         self._do(back)
 
@@ -63,7 +63,7 @@ class NatsRig(Rig):
         self._do(lambda it: it.store(f"{self._stream}.a", b"\xff{"))
 
     def left(self) -> int:
-        found = self._do(lambda it: it.info(self._stream, "taker"))
+        found = self._do(lambda it: it.info(self._stream, "workers"))
         return int(found["num_pending"] + found["num_ack_pending"])
 
     @contextlib.contextmanager

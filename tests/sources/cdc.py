@@ -82,7 +82,7 @@ class PostgresChanges(PolledPostgres):
 class MariaDbChanges(PolledMariaDb):
     """MariaDB. With the rows that are there, for a trigger that has never listened has no place in the binlog."""
 
-    name, binlog = "cdc (MariaDB)", True
+    name, binlog, begins_when_armed = "cdc (MariaDB)", True, True
     n = "event.data.new.n"
 
     def on(self) -> str:

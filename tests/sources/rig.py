@@ -33,6 +33,9 @@ class Rig:
     n = "event.data.n"
     """The expression that reads a message's number."""
 
+    begins_when_armed = False
+    """Whether the source's stream has no place for us before the trigger was armed once."""
+
     server: Server
     """The server program; `kill`, `start`, `hang`, `wake`."""
     wire: Wire

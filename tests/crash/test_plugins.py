@@ -137,6 +137,31 @@ def test_a_plugin_that_cannot_be_started_turns_red_and_the_rest_goes_on(tmp_path
         assert len(receipt["runs"]) == 1
 
 
+def test_its_dead_letter_is_read_again_once_the_plugin_is_mended(tmp_path, station):
+    plugins = tmp_path / "plugins"
+    shutil.copytree(PLUGIN, plugins / "weather")
+    with server(tmp_path, {"storm": FLOW}, REACTOR_PLUGINS=str(plugins)) as reactor:
+        reactor.start()
+        (station / "readings.jsonl").write_text('{"n": 1}\n{"n": 2,}\n{"n": 3}\n')
+        until(lambda: len(announced(station)) == 2, reactor)
+        [letter] = reactor.get("/api/v1/dead-letters")[1]["items"]
+        retry = f"/api/v1/dead-letters/{letter['id']}/retry"
+        status, told = reactor.post(retry, None)
+        assert (status, "it can still not be read: " in str(told)) == (409, True), told
+        reactor.signal(signal.SIGTERM)
+        file = plugins / "weather/reactor_weather/trigger.py"
+        file.write_text(
+            file.read_text().replace("read_json(letter.payload)", "read_json(letter.payload.replace(b',', b''))")
+        )
+        reactor.start()
+        until(lambda: reactor.get("/api/v1/triggers")[1]["items"][0]["state"] == "armed", reactor)
+        status, told = reactor.post(retry, None)
+        assert (status, len(told["runs"])) == (200, 1), told
+        until(lambda: len(announced(station)) == 3, reactor)
+        assert reactor.get("/api/v1/dead-letters")[1]["items"] == []
+    assert announced(station)[-1] == "reading 2"
+
+
 def test_commands_know_what_it_offers(tmp_path):
     def cli(*arguments):
         env = {**os.environ, "REACTOR_PLUGINS": str(PLUGIN)}
@@ -159,5 +184,6 @@ def test_commands_know_what_it_offers(tmp_path):
         assert words in told
     assert cli("validate", "good.yaml")[0] == 0
     assert "weather.announce" in cli("schema")[1]
-    assert cli("test", "good.yaml")[0] == 0, cli("test", "good.yaml")
+    code, told = cli("test", "good.yaml")
+    assert code == 0, told
     assert "weather" in cli("doctor")[1]

@@ -16,6 +16,7 @@ import grpc
 import msgspec
 
 from reactor.sdk import Connector, Effect, EventDraft, Trigger, action
+from reactor.sdk.content import read_json
 from reactor.sdk.plugin import protocol
 from reactor.sdk.plugin.offering import manifest_of
 from reactor.sdk.plugin.protocol import message
@@ -45,6 +46,15 @@ class Bad:
                 os.kill(os.getpid(), signal.SIGKILL)
             ctx.armed()
             await asyncio.sleep(0.01)
+
+    async def redo(self, config, letter):
+        if letter.payload == b"die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if letter.payload == b"bug":
+            raise KeyError("oh")
+        data = read_json(letter.payload)
+        subject, metadata = letter.subject, {**letter.metadata, "how": config.how}
+        return EventDraft(type="bad.event", data=data, subject=subject, metadata=metadata)
 
 
 class BadParams(msgspec.Struct, forbid_unknown_fields=True):
@@ -163,6 +173,13 @@ class Misserved(Served):
         await context.write(batch(1))
         os.kill(os.getpid(), signal.SIGKILL)
 
+    async def _redo(self, request, context):
+        replies = {b"garbage": lambda: b"\xff\xff\xff\xff", b"empty": lambda: message("RedoReply")}
+        if request.letter.payload not in replies:
+            return await super()._redo(request, context)
+        await self._admit(context)
+        return replies[request.letter.payload]()
+
     async def _act(self, request, context):
         how = json.loads(request.params_json)["how"]
         replies = {
@@ -202,7 +219,7 @@ async def main():
     served = Misserved(connector, manifest, token, proof)
     answers = {
         "Describe": served._describe, "Ping": served._ping, "Run": served._run, "Act": served._act,
-        "TestConnection": served._test,
+        "TestConnection": served._test, "Redo": served._redo,
     }  # fmt: skip
     made = {
         name: getattr(grpc, f"{form}_rpc_method_handler")(

@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reactor.model.errors import PermanentError, TransientError
+from reactor import Reactor
+from reactor.model.errors import ConflictError, PermanentError, TransientError
 from reactor.plugins import outside
 from reactor.plugins.discovery import discover
 from reactor.plugins.folder import Refused, read
@@ -22,6 +23,8 @@ from reactor.plugins.host import Down, Plugin
 from reactor.plugins.limits import Limits
 from reactor.plugins.remote import connector_of
 from reactor.sdk.plugin.manifest import Manifest
+from reactor.sdk.trigger import DeadLetter
+from reactor.testing import run_flow_tests
 from reactor.testing.actions import action_context, call
 from reactor.testing.triggers import TriggerBench
 
@@ -157,6 +160,20 @@ def test_what_it_offers_is_asked_once(tmp_path, monkeypatch):
     (folder / "new.py").write_text("")
     monkeypatch.setattr(outside, "described", lambda *_: Manifest(name="bad", version="1.0.0"))
     assert not discover([folder], data)[0].actions.get("bad.act")
+
+
+async def test_who_offers_something_else_is_asked_anew_at_the_next_start(tmp_path):
+    """So that the advice to restart Reactor helps, also when no file of its folder has changed."""
+    folder, data = folder_of(tmp_path, "other-manifest"), tmp_path / "data"
+    data.mkdir()
+    first, _ = discover([folder], data)  # it offers something else from its second start on
+    [trigger] = [trigger for kind, trigger in first.triggers.items() if kind == "bad"]
+    async with TriggerBench(trigger, {}) as b:
+        await b.until(lambda b: b.state() == "lost" and "restart Reactor" in b.states[-1][1])
+    await outside.end(first)
+    second, problems = discover([folder], data)
+    assert not problems
+    assert second.connectors["bad"].doc == "Something else."
 
 
 # --- its life ---------------------------------------------------------------------------------------------------------
@@ -345,6 +362,78 @@ async def test_pauses_between_starts_grow_and_are_told(bad):
         assert "the database of words is missing" in caught.value.reason
         await asyncio.sleep((caught.value.retry_after or 0) / 1000)
     assert pauses == [200, 400, 800]
+
+
+# --- dead letters -----------------------------------------------------------------------------------------------------
+
+
+async def test_it_reads_a_dead_letter_again(bad):
+    _, connector = bad()
+    [trigger] = connector.triggers
+    letter = DeadLetter(reason="was not read", payload=b'{"n": 1.0}', metadata={"at": 7}, subject="s")
+    draft = await trigger.redo(trigger.config(how="x"), letter)
+    assert (draft.type, draft.data, draft.subject) == ("bad.event", {"n": 1.0}, "s")
+    assert draft.metadata == {"at": 7, "how": "x"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        (b"{no", "line 1, column 2"),
+        (b"bug", "bad raised KeyError: 'oh'"),
+        (b"die", "plugin bad: it died (signal SIGKILL)"),
+        (b"garbage", "plugin bad sent what cannot be: what is no message of the protocol"),
+        (b"empty", "plugin bad gave no reason"),
+    ],
+)
+async def test_a_dead_letter_that_it_still_cannot_read_says_why(bad, payload, told):
+    _, connector = bad()
+    [trigger] = connector.triggers
+    with pytest.raises(ConflictError, match=re.escape(told)):
+        await trigger.redo(trigger.config(), DeadLetter(reason="was not read", payload=payload))
+
+
+async def test_one_that_cannot_read_again_is_not_asked(tmp_path, manifest):
+    [spec] = manifest.triggers
+    without = msgspec.structs.replace(manifest, triggers=(msgspec.structs.replace(spec, redo=False),))
+    assert connector_of(Plugin(read(folder_of(tmp_path), "0.1.0")), without).triggers[0].redo is None
+
+
+# --- in tests of flows ------------------------------------------------------------------------------------------------
+
+
+def test_flows_with_it_are_tested_by_themselves(tmp_path, monkeypatch):
+    monkeypatch.setenv("REACTOR_PLUGINS", str(folder_of(tmp_path)))
+    monkeypatch.chdir(tmp_path)
+    Path("uses.yaml").write_text(USES)
+    report = run_flow_tests("uses.yaml")
+    assert report.passed, report.text()
+
+
+async def test_a_program_that_uses_it_is_tested_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("REACTOR_PLUGINS", str(folder_of(tmp_path)))
+    monkeypatch.chdir(tmp_path)
+    app = Reactor()
+
+    @app.flow()
+    async def flow(run):
+        return await run.step("act", "bad.act", how="environment")
+
+    done = await app.test(flow)
+    assert done.error is None
+    assert not Path(done.output["REACTOR_PLUGIN_SOCKET"]).parent.exists()
+
+
+USES = """
+name: uses
+on: {bad: well}
+steps: [{name: act, action: bad.act, how: well}]
+tests:
+  - name: it
+    event: {type: bad.event, data: 1}
+    mock: {act: {output: 2}}
+    expect: {status: completed}
+"""
 
 
 # --- what it can see and leave ----------------------------------------------------------------------------------------

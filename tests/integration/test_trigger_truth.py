@@ -179,6 +179,18 @@ async def test_a_letter_is_tried_again_once_it_can_be_read() -> None:
             await it.engine.letters.retry(letter.key)
 
 
+@pytest.mark.parametrize("data", [{}, {"data": "other"}])
+async def test_two_who_retry_a_letter_at_once_make_one_event(data: dict[str, Any]) -> None:
+    async with running() as it:
+        await deliver(it.ctx, [bad(b"seven")])
+        it.feed.readable = True
+        [letter] = await it.engine.letters.page(None, None, 10)
+        tries = [it.engine.letters.retry(letter.key, **data) for _ in range(3)]
+        done = await asyncio.gather(*tries, it.engine.letters.drop(letter.key), return_exceptions=True)
+        assert [type(one) for one in done[1:]] == [ConflictError] * 3
+        assert await it.runs() == [data.get("data", "seven")]
+
+
 async def test_a_letter_is_mended_or_dropped() -> None:
     async with running() as it:
         await deliver(it.ctx, [bad(), bad(b"other")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -85,6 +86,7 @@ class Letters:
         self._accept = accept
         self._add = add
         self.counts: dict[str, int] = {}
+        self._retried: set[int] = set()
 
     async def open(self) -> None:
         """Count what is there."""
@@ -127,10 +129,18 @@ class Letters:
             NotFoundError: there is no such letter. ConflictError: its flow or trigger is gone, or it can still not be
             read. BusyError: see `Intake.accept`.
         """
+        self._free(key)
+        self._retried.add(key)
+        try:
+            return await self._retry(key, data)
+        finally:
+            self._retried.discard(key)
+
+    async def _retry(self, key: int, data: Any) -> Receipt:
         letter = await self._letter(key)
         more = _more(letter.more)
         spec = self._spec(letter.trigger, more)
-        draft = self._draft(letter, more, spec, data)
+        draft = await self._draft(letter, more, spec, data)
         name = f"reactor/triggers/{letter.trigger}"
         draft = msgspec.structs.replace(draft, to=(letter.trigger,), source=draft.source or name, id=draft.id)
         if spec.type is not None:
@@ -145,11 +155,12 @@ class Letters:
         Raises:
             NotFoundError: there is no such letter.
         """
+        self._free(key)
         letter = await self._letter(key)
         await self._add(Batch(answered=[key]))
         self._removed(letter.trigger)
 
-    def _draft(self, letter: Letter, more: _More, spec: TriggerSpec, data: Any) -> EventDraft:
+    async def _draft(self, letter: Letter, more: _More, spec: TriggerSpec, data: Any) -> EventDraft:
         trigger = self._catalog.triggers.get(spec.kind)
         if data is not _NO_DATA:
             type_ = more.draft.type if more.draft is not None else getattr(trigger, "default_type", spec.kind)
@@ -176,9 +187,8 @@ class Letters:
         from reactor.engine.triggers import convert  # noqa: PLC0415 - that module keeps letters, too
 
         try:
-            draft: EventDraft = (
-                redo(convert(trigger, spec.config), dead) if trigger is not None else EventDraft(type="")
-            )
+            made = redo(convert(trigger, spec.config), dead) if trigger is not None else EventDraft(type="")
+            draft: EventDraft = await made if inspect.isawaitable(made) else made
         except (RefusedError, msgspec.ValidationError) as error:
             raise ConflictError(f"it can still not be read: {error}") from None
         return draft
@@ -189,6 +199,10 @@ class Letters:
         if found is None or found.kind != more.kind:
             raise ConflictError(f"the flow {more.flow!r} has no trigger {key!r} of kind {more.kind!r} any more")
         return found
+
+    def _free(self, key: int) -> None:
+        if key in self._retried:
+            raise ConflictError(f"dead letter {ids.to_text(PREFIX, key)} is being retried right now; look again")
 
     async def _letter(self, key: int) -> Letter:
         found = await self._box.letter(key) if self._box is not None else None

@@ -158,14 +158,18 @@ class Plugin:
         expected: Manifest | None = None,
         limits: Limits | None = None,
         chance: Callable[[], float] = lambda: 0.5,
+        forget: Callable[[], object] = lambda: None,
     ) -> None:
-        """`expected`: what it said of itself when it was taken in. `chance`: 0–1, for the pauses."""
+        """`expected`: what it said of itself when it was taken in; `forget` is called when it says something else, so
+        that it is asked at the next start. `chance`: 0–1, for the pauses.
+        """
         self.folder = folder
         self.name = folder.name
         self.limits = limits or Limits()
         self.log = logging.getLogger(f"reactor.plugins.{folder.name}")
         self._expected = expected
         self._chance = chance
+        self._forget = forget
         self._link: Link | None = None
         self._manifest: Manifest | None = None
         self._starting: asyncio.Task[Link] | None = None
@@ -266,6 +270,7 @@ class Plugin:
                 f"{declared.name!r} {declared.version!r}; make them the same"
             )
         if self._expected is not None and manifest != self._expected:
+            self._forget()
             raise Unstarted("what it offers has changed since Reactor was started; restart Reactor to take it in")
         return manifest
 

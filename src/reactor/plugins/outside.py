@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import inspect
 import logging
 import random
 import threading
@@ -17,8 +19,8 @@ import msgspec
 from reactor.plugins.folder import PluginFolder, Refused, find, read
 from reactor.plugins.host import Down, Plugin
 from reactor.plugins.limits import Limits
-from reactor.plugins.remote import connector_of
-from reactor.sdk.manifest import Connector
+from reactor.plugins.remote import PluginConnector, connector_of
+from reactor.sdk.manifest import Catalog, Connector
 from reactor.sdk.plugin import protocol
 from reactor.sdk.plugin.manifest import Manifest
 
@@ -30,6 +32,7 @@ class Kept(msgspec.Struct, frozen=True):
 
     digest: str
     protocol: int
+    reactor: str
     manifest: Manifest
 
 
@@ -49,15 +52,25 @@ def connectors(
     for path in _paths(folders, problems):
         try:
             plugin = read(path, version)
-            manifest = _manifest(plugin, data, limits)
+            manifest = _manifest(plugin, version, data, limits)
             chance = random.Random().random  # noqa: S311 - only spreads out pauses
-            host = Plugin(plugin, expected=manifest, limits=limits, chance=chance)
+            forget = functools.partial(_forget, _file(plugin, data))
+            host = Plugin(plugin, expected=manifest, limits=limits, chance=chance, forget=forget)
             found.append(connector_of(host, manifest))
         except Refused as error:
             problems.append(str(error))
         except OSError as error:
             problems.append(f"plugin in {path}: {error}")
     return found, problems
+
+
+async def end(catalog: Catalog) -> None:
+    """End the processes that belong to this catalog alone. Connectors inside Reactor are shared by all catalogs."""
+    for connector in catalog.connectors.values():
+        if isinstance(connector, PluginConnector) and connector.close is not None:
+            closing = connector.close()
+            if inspect.isawaitable(closing):
+                await closing
 
 
 def _paths(folders: Sequence[Path], problems: list[str]) -> list[Path]:
@@ -70,12 +83,23 @@ def _paths(folders: Sequence[Path], problems: list[str]) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
-def _manifest(plugin: PluginFolder, data: Path | None, limits: Limits | None) -> Manifest:
-    file = None if data is None else data / "plugins" / f"{plugin.name}.manifest.json"
+def _file(plugin: PluginFolder, data: Path | None) -> Path | None:
+    return None if data is None else data / "plugins" / f"{plugin.name}.manifest.json"
+
+
+def _forget(file: Path | None) -> None:
+    if file is not None:
+        with contextlib.suppress(OSError):
+            file.unlink()
+
+
+def _manifest(plugin: PluginFolder, version: str, data: Path | None, limits: Limits | None) -> Manifest:
+    file = _file(plugin, data)
+    known = (plugin.digest, protocol.VERSION, version)
     if file is not None:
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             kept = msgspec.json.decode(file.read_bytes(), type=Kept)
-            if kept.digest == plugin.digest and kept.protocol == protocol.VERSION:
+            if (kept.digest, kept.protocol, kept.reactor) == known:
                 return kept.manifest
     manifest = described(plugin, limits)
     connector_of(Plugin(plugin), manifest)  # what cannot be taken in is not kept
@@ -83,7 +107,7 @@ def _manifest(plugin: PluginFolder, data: Path | None, limits: Limits | None) ->
         try:
             file.parent.mkdir(exist_ok=True, mode=0o700)
             new = file.with_suffix(".new")
-            new.write_bytes(msgspec.json.encode(Kept(plugin.digest, protocol.VERSION, manifest)))
+            new.write_bytes(msgspec.json.encode(Kept(*known, manifest)))
             new.replace(file)
         except OSError as error:
             _log.warning("what plugin %s offers cannot be kept in %s: %s", plugin.name, file, error.strerror)

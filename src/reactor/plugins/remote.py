@@ -13,7 +13,8 @@ import msgspec
 
 from reactor.language.keys import TRIGGER_KEYS
 from reactor.model import failpoints
-from reactor.model.errors import PermanentError, StepError, TransientError
+from reactor.model.errors import ConflictError, PermanentError, StepError, TransientError
+from reactor.model.event import EventDraft
 from reactor.model.flow import Retry
 from reactor.plugins.folder import Refused
 from reactor.plugins.host import Down, Link, Plugin
@@ -26,7 +27,7 @@ from reactor.sdk.plugin import protocol, wire
 from reactor.sdk.plugin.manifest import ActionSpec, ConnectionSpec, FieldSpec, Manifest, TriggerSpec
 from reactor.sdk.plugin.protocol import message
 from reactor.sdk.plugin.shapes import Indescribable, struct_of
-from reactor.sdk.trigger import Trigger, TriggerContext, TriggerLost
+from reactor.sdk.trigger import DeadLetter, Trigger, TriggerContext, TriggerLost
 
 _WORD = r"[a-z][a-z0-9_]{0,63}"
 _KIND = re.compile(_WORD)
@@ -40,7 +41,11 @@ _LONGEST = 2_000
 _MODULE = "reactor.plugins.made"
 
 
-def connector_of(plugin: Plugin, manifest: Manifest) -> Connector:
+class PluginConnector(Connector, frozen=True, kw_only=True):
+    """A connector that stands for a process of its own."""
+
+
+def connector_of(plugin: Plugin, manifest: Manifest) -> PluginConnector:
     """The connector that stands for a plugin.
 
     Raises:
@@ -48,7 +53,7 @@ def connector_of(plugin: Plugin, manifest: Manifest) -> Connector:
     """
     try:
         connections = tuple(_connection(plugin, spec) for spec in manifest.connections)
-        return Connector(
+        return PluginConnector(
             name=manifest.name,
             doc=manifest.doc,
             actions=tuple(_action(plugin, spec, connections) for spec in manifest.actions),
@@ -84,11 +89,8 @@ def _connection(plugin: Plugin, spec: ConnectionSpec) -> ConnectionType:
             settings_json=_settings(plugin, ctx.settings),
         )
         link = await _up(plugin)
-        call = link.call("TestConnection", request, timeout=plugin.limits.call)
         try:
-            reply = await call
-            await link.checked(call)
-            _readable(reply)
+            reply = await _told(link, link.call("TestConnection", request, timeout=plugin.limits.call))
         except _broken() as error:
             raise TransientError("plugin.unavailable", await link.reason(error)) from None
         except Down as error:
@@ -215,6 +217,14 @@ def _act_failed(reason: str, error: BaseException) -> StepError:
     return TransientError("plugin.unavailable", reason) if code in gone else PermanentError("plugin.protocol", reason)
 
 
+async def _told(link: Link, call: Any) -> Any:
+    """The one reply of a call."""
+    reply = await call
+    await link.checked(call)
+    _readable(reply)
+    return reply
+
+
 def _readable(reply: Any) -> None:
     """Whether a message could be read.
 
@@ -276,6 +286,7 @@ class RemoteTrigger:
         self.short = spec.short or None
         self.doc = spec.doc
         self.default_type = spec.default_type or f"{plugin.name}.event"
+        self.redo = self._redo if spec.redo else None
         if spec.kind in {key.name for key in TRIGGER_KEYS}:
             raise Indescribable(f"a trigger cannot be called {spec.kind!r}: that is a key of all triggers")
         if self.short is not None and self.short not in {field.name for field in spec.config}:
@@ -304,6 +315,28 @@ class RemoteTrigger:
             raise TriggerLost(f"plugin {plugin.name} sent what cannot be: {error}") from None
         finally:
             call.cancel()
+
+    async def _redo(self, config: Any, letter: DeadLetter) -> EventDraft:
+        """See `Trigger`: the plugin reads it again."""
+        plugin = self._plugin
+        request = message(
+            "RedoRequest", kind=self.kind, config_json=wire.encode(config), letter=wire.dead_to_wire(letter)
+        )
+        try:
+            link = await plugin.link()
+        except Down as error:
+            raise ConflictError(error.reason) from None
+        try:
+            reply = await link.living(_told(link, link.call("Redo", request, timeout=plugin.limits.call)))
+            if reply.WhichOneof("message") == "event":
+                return wire.event_from_wire(reply.event, self.default_type)
+        except _broken() as error:
+            raise ConflictError(await link.reason(error)) from None
+        except Down as error:
+            raise ConflictError(error.reason) from None
+        except wire.Malformed as error:
+            raise ConflictError(f"plugin {plugin.name} sent what cannot be: {error}") from None
+        raise ConflictError(reply.reason[:_LONGEST] or f"plugin {plugin.name} gave no reason")
 
     def _start(self, ctx: TriggerContext) -> Any:
         types = self._connections

@@ -272,19 +272,24 @@ class Reactor:
         Raises:
             NotFoundError: there is no such flow. Stuck: the run waits for what never comes.
         """
-        catalog, _ = wiring.catalog_of(self)
-        return await trial(
-            {made.name: made for made in self.flows(catalog)},
-            flow if isinstance(flow, str) else flow.name,
-            catalog,
-            event=event,
-            mocks=mocks or {},
-            inputs=inputs,
-            secrets=secrets or {},
-            later=later,
-            decisions=decisions or {},
-            state=state or {},
-        )
+        from reactor.plugins import outside  # noqa: PLC0415 - most programs have no plugins
+
+        catalog, _ = wiring.catalog_of(self, self.settings())
+        try:
+            return await trial(
+                {made.name: made for made in self.flows(catalog)},
+                flow if isinstance(flow, str) else flow.name,
+                catalog,
+                event=event,
+                mocks=mocks or {},
+                inputs=inputs,
+                secrets=secrets or {},
+                later=later,
+                decisions=decisions or {},
+                state=state or {},
+            )
+        finally:
+            await outside.end(catalog)
 
 
 __all__ = ["Reactor", "RunEnd", "RunStatus", "StepError"]

@@ -196,9 +196,9 @@ class TriggerContext(Protocol):
 class Trigger(Protocol):
     """A kind of trigger. Implement as a class without state of its own; `run` is started once per configured one.
 
-    A trigger that makes dead letters also has `def redo(self, config, letter: DeadLetter) -> EventDraft`: reads one
-    again when somebody asks for that, with the configuration as it is now; raises MalformedError with the reason if it
-    still cannot be read.
+    A trigger that makes dead letters also has `redo(self, config, letter: DeadLetter) -> EventDraft`, plain or async:
+    reads one again when somebody asks for that, with the configuration as it is now; raises MalformedError with the
+    reason if it still cannot be read.
 
     With a class attribute `passive = True` it has nothing to listen to by itself (`event`: the router does it all), and
     `run` is never called.

@@ -12,6 +12,7 @@ def test_flows():
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from reactor.model.errors import InvalidError
 from reactor.model.flow import Flow
 from reactor.plugins import discovery
 from reactor.sdk.manifest import Catalog
+from reactor.settings import load
 from reactor.testing import flow_report
 from reactor.testing.case_places import Places
 from reactor.testing.flow_cases import LONGEST, Bench, CaseResult, run_case
@@ -90,12 +92,13 @@ def run_flow_tests(
 
     Args:
         paths: files (of flows or tests) and folders with all below them; none: the current folder.
-        catalog: the actions and triggers that there are; None: those that are installed.
+        catalog: the actions and triggers that there are; None: those that are installed, and those of the plugins that
+            the settings name (`REACTOR_PLUGINS`, `reactor.toml` in the current folder).
         settings: `ActionContext.settings` of the pure actions, which are really done.
         longest: seconds of real time for one test.
 
     Raises:
-        InvalidError: a path is not there.
+        InvalidError: a path is not there. SettingsError: without a catalog, a setting cannot be.
         RuntimeError: an event loop runs here already: await `play_flow_tests`.
     """
     try:
@@ -116,7 +119,7 @@ async def play_flow_tests(
     Raises:
         InvalidError: a path is not there.
     """
-    known = discovery.discover()[0] if catalog is None else catalog
+    known = _known() if catalog is None else catalog
     found = find_flow_tests([Path(path) for path in paths] or [Path()], known)
     bench = Bench(catalog=known, flows=found.flows, settings=settings or {}, longest=longest)
     coverage = Coverage(found.tested)
@@ -128,6 +131,11 @@ async def play_flow_tests(
             results.append(result)
     _locate(results, found.flows)
     return Report(results=results, problems=found.problems, coverage=coverage)
+
+
+def _known() -> Catalog:
+    settings = load({}, os.environ, Path.cwd())
+    return discovery.discover(settings.plugins, settings.data)[0]
 
 
 def _locate(results: Iterable[CaseResult], flows: Mapping[str, Flow]) -> None:

@@ -93,7 +93,7 @@ class Weather:
         return EventDraft(type=self.default_type, data=reading, raw=line, metadata=metadata)
 
     def redo(self, config: WeatherConfig, letter: DeadLetter) -> EventDraft:
-        """A dead letter again, when somebody asks for it; only inside Reactor.
+        """A dead letter again, when somebody asks for it.
 
         Raises:
             MalformedError: it is still no JSON.

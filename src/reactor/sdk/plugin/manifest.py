@@ -68,6 +68,7 @@ class TriggerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     config: tuple[FieldSpec, ...] = ()
     short: str = ""
     default_type: str = ""
+    redo: bool = False
 
 
 class ConnectionSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -38,6 +38,7 @@ def manifest_of(connector: Connector, version: str) -> Manifest:
                 config=described(trigger.config),
                 short=trigger.short or "",
                 default_type=trigger.default_type,
+                redo=hasattr(trigger, "redo"),
             )
             for trigger in connector.triggers
         ),

@@ -41,6 +41,7 @@ CALLS: Mapping[str, tuple[Form, str, str]] = {
     "Run": ("stream_stream", "RunRequest", "RunReply"),
     "Act": ("unary_stream", "ActRequest", "ActReply"),
     "TestConnection": ("unary_unary", "TestConnectionRequest", "TestConnectionReply"),
+    "Redo": ("unary_unary", "RedoRequest", "RedoReply"),
 }
 OPTIONS = (
     ("grpc.max_receive_message_length", MOST_BYTES),

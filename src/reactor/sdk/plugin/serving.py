@@ -17,6 +17,7 @@ import msgspec
 
 from reactor.model.clock import SystemClock
 from reactor.model.errors import PermanentError, ReactorError, StepError
+from reactor.model.event import EventDraft
 from reactor.sdk.action import Action, ActionContext
 from reactor.sdk.connection import Connection, ConnectionContext, converted
 from reactor.sdk.manifest import Connector
@@ -25,7 +26,7 @@ from reactor.sdk.plugin.contexts import Outbox, PluginTriggerContext, connection
 from reactor.sdk.plugin.manifest import Manifest
 from reactor.sdk.plugin.offering import manifest_of
 from reactor.sdk.plugin.protocol import message, message_class
-from reactor.sdk.trigger import Trigger, TriggerLost
+from reactor.sdk.trigger import DeadLetter, Trigger, TriggerLost
 
 _LEAVING = 2.0
 """Seconds that calls have to end when Reactor is gone."""
@@ -111,6 +112,7 @@ class Served:
             "Run": self._run,
             "Act": self._act,
             "TestConnection": self._test,
+            "Redo": self._redo,
         }
         made = {}
         for name, (form, request, reply) in protocol.CALLS.items():
@@ -175,6 +177,18 @@ class Served:
         if problems:
             raise TriggerLost("; ".join(problems))
         return trigger, config
+
+    async def _redo(self, request: Any, context: Any) -> Any:
+        await self._admit(context)
+        try:
+            trigger, config = self._configured(request)
+            draft = await _read_again(trigger, config, wire.dead_from_wire(request.letter))
+            return message("RedoReply", event=wire.event_to_wire(draft))
+        except (ReactorError, wire.Malformed, msgspec.ValidationError) as error:
+            return message("RedoReply", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - as in `_attempt`
+            _log.exception("dead letter of %s", request.kind)
+            return message("RedoReply", reason=f"{request.kind} raised {type(error).__name__}: {error}")
 
     # --- actions ---
 
@@ -253,6 +267,15 @@ class PluginActionContext(ActionContext, kw_only=True):
     def connection(self, name: str | None, *types: Any) -> Connection:
         """See `ActionContext.connection`."""
         return connection_of(self.sent, name, types, what=f"step {self.step}")
+
+
+async def _read_again(trigger: Trigger, config: msgspec.Struct, letter: DeadLetter) -> EventDraft:
+    redo: Any = getattr(trigger, "redo", None)
+    if redo is None:
+        raise TriggerLost(f"a trigger of kind {trigger.kind!r} cannot read a message again")
+    made = redo(config, letter)
+    draft: EventDraft = await made if inspect.isawaitable(made) else made
+    return draft
 
 
 async def _listen(trigger: Trigger, context: PluginTriggerContext) -> str:

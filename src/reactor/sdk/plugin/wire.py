@@ -51,15 +51,30 @@ def decoded_map(text: bytes, what: str) -> dict[str, Any]:
 
 def item_to_wire(item: EventDraft | DeadLetter) -> Any:
     """The message `Item`."""
-    metadata = encode(item.metadata) if item.metadata else b""
     if isinstance(item, DeadLetter):
-        dead = message("DeadLetter", reason=item.reason, payload=item.payload, metadata_json=metadata)
-        _set(dead, subject=item.subject, id=item.id)
-        return message("Item", dead=dead)
-    data = item.raw if item.raw is not None else encode(item.data)
-    event = message("Event", type=item.type, data_json=data, source=item.source, metadata_json=metadata)
-    _set(event, id=item.id, subject=item.subject, time=item.time)
-    return message("Item", event=event)
+        return message("Item", dead=dead_to_wire(item))
+    return message("Item", event=event_to_wire(item))
+
+
+def dead_to_wire(dead: DeadLetter) -> Any:
+    """The message `DeadLetter`."""
+    wire = message("DeadLetter", reason=dead.reason, payload=dead.payload, metadata_json=_metadata(dead.metadata))
+    _set(wire, subject=dead.subject, id=dead.id)
+    return wire
+
+
+def event_to_wire(draft: EventDraft) -> Any:
+    """The message `Event`."""
+    data = draft.raw if draft.raw is not None else encode(draft.data)
+    wire = message(
+        "Event", type=draft.type, data_json=data, source=draft.source, metadata_json=_metadata(draft.metadata)
+    )
+    _set(wire, id=draft.id, subject=draft.subject, time=draft.time)
+    return wire
+
+
+def _metadata(metadata: Mapping[str, JSON]) -> bytes:
+    return encode(metadata) if metadata else b""
 
 
 def item_from_wire(wire: Any, default_type: str) -> EventDraft | DeadLetter:
@@ -69,26 +84,42 @@ def item_from_wire(wire: Any, default_type: str) -> EventDraft | DeadLetter:
         Malformed: it is neither, or holds what is not JSON.
     """
     if wire.HasField("dead"):
-        dead = wire.dead
-        return DeadLetter(
-            reason=dead.reason or "the plugin gave no reason",
-            payload=dead.payload,
-            metadata=decoded_map(dead.metadata_json, "the metadata of a dead letter"),
-            subject=_get(dead, "subject"),
-            id=_get(dead, "id"),
-        )
+        return dead_from_wire(wire.dead)
     if not wire.HasField("event"):
         raise Malformed("an item of a batch is neither an event nor a dead letter")
-    event = wire.event
+    return event_from_wire(wire.event, default_type)
+
+
+def dead_from_wire(wire: Any) -> DeadLetter:
+    """The dead letter in it.
+
+    Raises:
+        Malformed: its metadata is not JSON.
+    """
+    return DeadLetter(
+        reason=wire.reason or "the plugin gave no reason",
+        payload=wire.payload,
+        metadata=decoded_map(wire.metadata_json, "the metadata of a dead letter"),
+        subject=_get(wire, "subject"),
+        id=_get(wire, "id"),
+    )
+
+
+def event_from_wire(wire: Any, default_type: str) -> EventDraft:
+    """The event in it.
+
+    Raises:
+        Malformed: it holds what is not JSON.
+    """
     return EventDraft(
-        type=event.type or default_type,
-        data=decoded(event.data_json, "the data of an event"),
-        raw=event.data_json or None,
-        source=event.source,
-        id=_get(event, "id"),
-        subject=_get(event, "subject"),
-        time=_get(event, "time"),
-        metadata=decoded_map(event.metadata_json, "the metadata of an event"),
+        type=wire.type or default_type,
+        data=decoded(wire.data_json, "the data of an event"),
+        raw=wire.data_json or None,
+        source=wire.source,
+        id=_get(wire, "id"),
+        subject=_get(wire, "subject"),
+        time=_get(wire, "time"),
+        metadata=decoded_map(wire.metadata_json, "the metadata of an event"),
     )
 
 

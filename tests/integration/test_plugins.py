@@ -396,7 +396,8 @@ async def test_a_dead_letter_that_it_still_cannot_read_says_why(bad, payload, to
 async def test_one_that_cannot_read_again_is_not_asked(tmp_path, manifest):
     [spec] = manifest.triggers
     without = msgspec.structs.replace(manifest, triggers=(msgspec.structs.replace(spec, redo=False),))
-    assert connector_of(Plugin(read(folder_of(tmp_path), "0.1.0")), without).triggers[0].redo is None
+    [trigger] = connector_of(Plugin(read(folder_of(tmp_path), "0.1.0")), without).triggers
+    assert getattr(trigger, "redo", None) is None
 
 
 # --- in tests of flows ------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 from reactor.model.errors import StoreBrokenError, StoreBusyError
 from reactor.model.journal import Entry
 from reactor.stores.port import Acceptance, Batch, Committed
-from reactor.stores.sqlite import SqliteStore, schema
+from reactor.stores.sqlite import SqliteStore, schema, store
 from reactor.testing.actions import StillClock
 from reactor.testing.store_kit import Opened, segment
 
@@ -132,6 +132,26 @@ async def test_somebody_else_holds_the_database(
     other.close()
     await opened.keep(run)
     assert await opened.store.run(run.key) == run
+
+
+async def test_who_holds_the_database_while_we_start_is_waited_for(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await opened.store.close()
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.02)
+    other = sqlite3.connect(tmp_path / "reactor.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(store, "OPEN_SECONDS", 0.05)
+    with pytest.raises(StoreBusyError, match="lock"):
+        await opened.store.open()
+    monkeypatch.setattr(store, "OPEN_SECONDS", 10)
+    opening = asyncio.create_task(opened.store.open())
+    await asyncio.sleep(0.1)
+    assert not opening.done()
+    other.execute("ROLLBACK")
+    other.close()
+    await opening
+    await opened.keep(opened.run())
 
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

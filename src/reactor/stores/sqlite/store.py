@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from reactor.model.clock import Clock, Instant
-from reactor.model.errors import StoreBrokenError
+from reactor.model.errors import StoreBrokenError, StoreBusyError
 from reactor.model.event import Event
 from reactor.model.journal import Run
 from reactor.model.states import RunStatus
@@ -33,6 +34,8 @@ from reactor.stores.sqlite.reader import Reader
 from reactor.stores.sqlite.writer import Writer
 
 _ALL = Committed()
+OPEN_SECONDS, _AGAIN = 10.0, 0.1
+"""How long, and how often, opening waits for a lock of somebody else."""
 STATE_MEMORY = 7 * 86_400_000
 """Milliseconds after which a key's state that was due, and that nobody took up, is dropped: its trigger is gone."""
 
@@ -83,10 +86,21 @@ class SqliteStore:
         self._writer.start()
         self._reader.start()
         try:
-            await self._writer.call(self._prepare)
+            await self._prepared()
         except BaseException:
             await self.close()
             raise
+
+    async def _prepared(self) -> None:
+        """Somebody else's lock is waited for: a backup that runs while Reactor starts is no reason not to."""
+        until = time.monotonic() + OPEN_SECONDS
+        while True:
+            try:
+                return await self._write.call(self._prepare)
+            except StoreBusyError:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(_AGAIN)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         schema.prepare(connection, self._path, self._clock.now(), "local")

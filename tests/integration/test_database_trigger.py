@@ -385,3 +385,16 @@ def test_what_is_refused_before_it_starts(tmp_path, config, says):
         assert not problems
     else:
         assert any(says in problem for problem in problems), problems
+
+
+async def test_names_with_signs_that_drivers_and_statements_use_themselves(shop):
+    mark, name = '"' if shop.kind == "postgres" else "`", f"{shop.table} 50% off %s :x"
+    quoted, cursor = (f"{mark}{each}{mark}".replace(":", "\\:") for each in (name, "at % :y"))
+    shop.run(f"CREATE TABLE {quoted} (id integer PRIMARY KEY, {cursor} integer)")
+    try:
+        shop.run(f"INSERT INTO {quoted} VALUES (1, 10), (2, 20)")
+        async with shop.bench(table=name, cursor="at % :y") as bench:
+            await bench.until(lambda b: len(b.drafts) == 2)
+    finally:
+        shop.run(f"DROP TABLE {quoted}")
+    assert [draft.data["at % :y"] for draft in bench.drafts] == [10, 20]

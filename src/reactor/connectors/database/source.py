@@ -136,13 +136,14 @@ def find(connection: sa.Connection, config: DatabaseConfig) -> Source:
         TriggerLost: there is no such table, or the cursor is no column of it.
     """
     quote = _quote if connection.dialect.name == "sqlite" else connection.dialect.identifier_preparer.quote_identifier
+    percent = quote("%")[1:-1]
     keys: Sequence[str] = ()
     if config.query is not None:
         read = statement.read(config.query)
         rows, named, what = f"(\n{read.text}\n) AS reactor_rows", bool(read.names), "the query"
     else:
         schema, table, keys = _table(connection, config.table or "")
-        rows = ".".join(_escaped(quote(part)) for part in (schema, table) if part)
+        rows = ".".join(_escaped(quote(part), percent) for part in (schema, table) if part)
         named, what = False, f"table {config.table!r}"
     known = _columns(connection, rows, named=named)
     for name in config.columns():
@@ -151,7 +152,7 @@ def find(connection: sa.Connection, config: DatabaseConfig) -> Source:
                 f"{what} has no column {name!r}{_near(name, known)}; `cursor` names the columns that rise"
             )
     columns = tuple(dict.fromkeys([*config.columns(), *(key for key in keys if key in known)]))
-    return Source(rows, columns, tuple(_escaped(quote(name)) for name in columns), named)
+    return Source(rows, columns, tuple(_escaped(quote(name), percent) for name in columns), named)
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -204,9 +205,11 @@ def _quote(name: str) -> str:
     return "`{}`".format(name.replace("`", "``"))
 
 
-def _escaped(quoted: str) -> str:
-    """A colon in a name is no parameter."""
-    return quoted.replace(":", "\\:")
+def _escaped(quoted: str, percent: str) -> str:
+    """A colon in a name is no parameter; and a percent sign, which quoting doubles where the driver wants it so, is
+    doubled once more with the statement.
+    """
+    return quoted.replace(":", "\\:").replace(percent, "%")
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -346,7 +346,7 @@ async def test_a_locked_file(sqlite, tmp_path):
     await sqlite.query("CREATE TABLE t (a)")
     with sqlite3.connect(tmp_path / "root" / "test.db", isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
-        error = await sqlite.fails("database.locked", "query", sql="INSERT INTO t VALUES (1)", timeout="300ms")
+        error = await sqlite.fails("database.locked", "query", sql="INSERT INTO t VALUES (1)", timeout="1s")
         other.rollback()
     other.close()
     assert isinstance(error, TransientError)

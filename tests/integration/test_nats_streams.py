@@ -330,6 +330,25 @@ async def test_what_was_trimmed_while_nobody_listened_is_told(server, someone, n
     assert (f"those of them on {name}.a are lost" in gap) is (subject is not None)
 
 
+async def test_what_was_on_its_way_to_us_and_is_trimmed_is_told(server, someone, name):
+    await someone.stream(name, max_msgs=3)
+    with Wire(server.port) as wire:
+        running = bench(wire, {"stream": name})
+        async with running:
+            await armed(running)
+            running.busy = 10_000
+            await someone.store(f"{name}.a", 1, 2)
+            await running.until(lambda it: it.busy < 10_000)
+            wire.cut()
+        await someone.store(f"{name}.a", *range(3, 7))
+        wire.mend()
+        again = running.again()
+        async with again:
+            assert await drained(again, 3) == [4, 5, 6]
+    (gap,) = again.gaps
+    assert f"messages 1 to 3 of stream '{name}' were removed before they were read" in gap
+
+
 @pytest.mark.parametrize("subject", [None, "a"])
 async def test_what_is_trimmed_while_we_are_slow_is_told(server, someone, name, subject):
     await someone.stream(name, max_msgs=10)

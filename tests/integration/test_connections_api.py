@@ -169,6 +169,18 @@ async def test_dead_letters_are_listed_shown_retried_and_dropped() -> None:
         assert (await api(it, "GET", "/dead-letters?trigger=other/0"))["items"] == []
 
 
+async def test_all_dead_letters_of_a_trigger_are_dropped_in_a_few_commits() -> None:
+    async with running() as it:
+        await deliver(it.ctx, [bad()] * 2_500)
+        before = it.engine.executor.committer.commits
+        assert await api(it, "POST", "/dead-letters/drop", json={"trigger": "other/0"}) == {"dropped": 0}
+        shape = trigger_shapes.Dropped
+        assert await api(it, "POST", "/dead-letters/drop", shape, json={"trigger": "taker/0"}) == {"dropped": 2_500}
+        assert it.engine.executor.committer.commits - before < 10
+        assert (it.status.letters, await it.engine.letters.page(None, None, 1)) == (0, [])
+        await api(it, "POST", "/dead-letters/drop", status=400, json={})
+
+
 async def test_a_gap_is_shown_until_it_is_confirmed() -> None:
     async with running() as it:
         it.ctx.gap("entries 5 to 9 were trimmed")

@@ -85,6 +85,9 @@ def drop(given: tuple[str, ...], trigger: str | None, everything: bool, **where:
     """Forget dead letters."""
     from reactor.cli.client import part
 
+    if everything and not given:
+        click.echo(f"{client_of(**where).post('/dead-letters/drop', {'trigger': trigger})['dropped']} dropped")
+        return 0
     return _each(given, trigger, everything, where, lambda client, id_: client.delete(f"/dead-letters/{part(id_)}"))
 
 

@@ -21,6 +21,8 @@ PREFIX = "ltr"
 """Of the ids of letters."""
 MOST = 10_000
 """Letters of one trigger; more, and the trigger stops: a source of nothing but poison must not fill the disk."""
+_PART = 1_000
+"""Letters of one commit when many are dropped."""
 _NO_DATA = object()
 
 
@@ -159,6 +161,17 @@ class Letters:
         letter = await self._letter(key)
         await self._add(Batch(answered=[key]))
         self._removed(letter.trigger)
+
+    async def drop_all(self, trigger: str | None) -> int:
+        """Forget all that are there, of one trigger or of all; how many. Those that are being retried stay."""
+        dropped, below = 0, None
+        while found := await self.page(trigger, below, _PART):
+            going = [one for one in found if one.key not in self._retried]
+            await self._add(Batch(answered=[one.key for one in going]))
+            for one in going:
+                self._removed(one.trigger)
+            dropped, below = dropped + len(going), found[-1].key
+        return dropped
 
     async def _draft(self, letter: Letter, more: _More, spec: TriggerSpec, data: Any) -> EventDraft:
         trigger = self._catalog.triggers.get(spec.kind)

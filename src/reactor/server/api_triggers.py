@@ -33,6 +33,13 @@ class LetterQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Key of a trigger: `FLOW/INDEX`."""
 
 
+class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose dead letters."""
+
+    trigger: str | None
+    """Key of a trigger; null: of all."""
+
+
 class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to take in the place of what cannot be read."""
 
@@ -135,6 +142,13 @@ async def drop(call: Call) -> Any:
     return _whole(found)
 
 
+@post("/api/v1/dead-letters/drop", trigger_shapes.Dropped, body=Which)
+async def drop_all(call: Call) -> Any:
+    """Forget all messages that made no event: of one trigger, or of all."""
+    body: Which = call.body
+    return {"dropped": await call.engine.letters.drop_all(body.trigger)}
+
+
 def _key(call: Call) -> int:
     key = ids.from_text(PREFIX, call.params["id"])
     if key is None:
@@ -163,4 +177,4 @@ def _whole(one: LetterView) -> dict[str, Any]:
         return {**_row(one), "text": None, "base64": base64.b64encode(payload).decode()}
 
 
-LINES = (triggers, confirm_gap, letters, letter, retry, drop)
+LINES = (triggers, confirm_gap, letters, letter, retry, drop, drop_all)

@@ -64,6 +64,12 @@ class LetterShape(LetterRow):
     """The payload when it is not."""
 
 
+class Dropped(Shape):
+    """Dead letters that are forgotten."""
+
+    dropped: int
+
+
 class TestShape(Shape):
     """How a test of a connection went."""
 

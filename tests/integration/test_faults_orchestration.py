@@ -332,9 +332,16 @@ class _Judged:
 
 
 async def leftovers(story: Story) -> list[str]:
-    """What the engine holds when nothing is under way."""
+    """What the engine goes on holding when nothing is under way."""
+    for _ in range(40):
+        await asyncio.sleep(0.05)
+        if not (found := _held(story)):
+            break
+    return found
+
+
+def _held(story: Story) -> list[str]:
     executor = story.engine.executor
-    await asyncio.sleep(0.05)
     committer, waits, timers = executor.committer, executor.waits, executor.timers
     held = {
         "live": executor.live,

@@ -478,7 +478,7 @@ async def test_tls_with_a_certificate_that_is_trusted_and_one_that_is_not(broker
 async def test_a_certificate_says_who_we_are(broker):
     await broker.make_topic("not-for-everybody")
     servers, (cert, key) = f"127.0.0.1:{broker.tls_port}", broker.client
-    assert "0 topics" not in await connection_tested(servers=servers, tls={"ca": broker.ca})
+    assert " 0 topics" not in await connection_tested(servers=servers, tls={"ca": broker.ca})
     shown = {"ca": broker.ca, "cert": cert, "key": key}
     assert await connection_tested(servers=servers, tls=shown) == "Kafka, 1 broker, 0 topics that we may see"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -155,10 +156,15 @@ class Taking:
         taken = self.taken(*flows)
         assert sorted(taken) == sorted(sent), _difference(taken, sent)
         if self.rig.ordered if ordered is None else ordered:
-            assert taken == list(sent)
+            assert taken == list(sent), _order(taken)
         self.until(lambda: self.rig.left() == 0, "all acknowledged at the source")
         self.until(lambda: self.trigger()["state"] == "armed", "armed at the end")
         assert self.trigger()["gap"] is None
+
+
+def _order(taken: Sequence[int]) -> str:
+    late = [(a, b) for a, b in itertools.pairwise(taken) if a > b]
+    return f"not in order: {late[:20]}"
 
 
 def _difference(taken: Sequence[int], sent: Sequence[int]) -> str:

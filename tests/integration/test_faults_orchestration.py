@@ -333,6 +333,7 @@ class _Judged:
 
 async def leftovers(story: Story) -> list[str]:
     """What the engine goes on holding when nothing is under way."""
+    found: list[str] = []
     for _ in range(40):
         await asyncio.sleep(0.05)
         if not (found := _held(story)):

@@ -25,7 +25,7 @@ class Gaps:
     def passed_over(self, taken: Taken, consumer: jetstream.Consumer) -> None:
         """At the start: somebody has made the consumer anew, beyond where we were."""
         begins = consumer.delivered.stream_seq
-        if taken.consumer != consumer.created and consumer.delivered.consumer_seq == 0 and begins > taken.top:
+        if not taken.of(consumer.created) and consumer.delivered.consumer_seq == 0 and begins > taken.top:
             self._ctx.gap(
                 f"the consumer {taken.durable!r} of stream {taken.stream!r} was made anew by somebody, and begins "
                 f"behind message {begins}; {taken.top + 1} to {begins} are not read by it"

@@ -183,7 +183,7 @@ def alone(taken: Taken, found: Consumer) -> bool:
     nothing that it gave out since our last commit is acknowledged, and nobody waits for more.
     """
     given = found.delivered.consumer_seq - taken.number
-    return taken.consumer == found.created and 0 < given <= found.num_ack_pending and not found.num_waiting
+    return taken.of(found.created) and 0 < given <= found.num_ack_pending and not found.num_waiting
 
 
 async def begin_again(link: Link, config: NatsConfig, durable: str, taken: Taken) -> Consumer:

@@ -121,7 +121,7 @@ class Streaming:
         self._taken = taken
         self._gaps = Gaps(self._ctx, self._link, self._config, stream)
         self._gaps.passed_over(taken, found)
-        on_its_way = taken.consumer == found.created and found.delivered.consumer_seq > taken.number
+        on_its_way = taken.of(found.created) and found.delivered.consumer_seq > taken.number
         if on_its_way and self._config.durable is None:
             # What was on its way to us and trimmed meanwhile counts as settled at the server, and was not read.
             self._gaps.trimmed(taken, stream)

@@ -11,10 +11,14 @@ from collections.abc import Iterator
 
 import msgspec
 
+from reactor.model.clock import from_iso
+
 _MOST = 1_000
 """Stretches that are kept. The lowest are forgotten first: they were acknowledged long ago, so they would come again
 only if the server forgot that."""
 
+_SAME = 100
+"""Milliseconds."""
 Stretch = tuple[int, int]
 """First and last sequence."""
 
@@ -34,6 +38,15 @@ class Taken(msgspec.Struct):
     """All up to it need nothing any more."""
     stretches: list[Stretch] = []
     """Above the floor, in order, with something between them."""
+
+    def of(self, created: str) -> bool:
+        """Whether it is of the consumer that was made then. A server that is started again tells that time a little
+        otherwise (nats-server 2.9: it is taken once for the memory and once for the disk).
+        """
+        try:
+            return abs(from_iso(created) - from_iso(self.consumer)) < _SAME
+        except ValueError:
+            return created == self.consumer
 
     @property
     def top(self) -> int:

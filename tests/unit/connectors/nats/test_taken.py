@@ -1,6 +1,7 @@
 """Which messages of a stream have been taken: nothing twice, and nothing passed over that was not committed."""
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -108,3 +109,17 @@ def test_whatever_is_given_to_two_nothing_is_marked_that_the_other_has(data):
         if data.draw(st.booleans()):
             pending.append(sequence)
         assert marked[who] <= given_to[who]
+
+
+@pytest.mark.parametrize(
+    ("created", "same"),
+    [
+        ("2026-11-25T23:34:19.16245637Z", True),
+        ("2026-11-25T23:34:19.162904476Z", True),
+        ("2026-11-25T23:34:20.16245637Z", False),
+        ("", False),
+    ],
+)
+def test_a_consumer_is_known_by_the_time_it_was_made(created, same):
+    taken = Taken("s", "then", "d", consumer="2026-11-25T23:34:19.16245637Z")
+    assert taken.of(created) is same

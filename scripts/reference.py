@@ -92,18 +92,6 @@ def control() -> str:
     return table(("key", "meaning", "takes (`?`: may be left out)", "example"), rows)
 
 
-def later() -> str:
-    """What is refused by name."""
-    groups = {
-        "of a flow": [key.name for key in keys.FLOW_KEYS if key.later],
-        "steps": [key.name for key in keys.VERBS if key.later],
-        "of a step": [key.name for key in keys.STEP_KEYS if key.later],
-    }
-    return "\n".join(
-        f"- {group}: {', '.join(f'`{name}`' for name in names)}" for group, names in groups.items() if names
-    )
-
-
 # ---------------------------------------------------------------- structs
 
 
@@ -362,7 +350,6 @@ PARTS: dict[str, Callable[[], str]] = {
         if owner not in ("flow", "step", "verb", "trigger")
     },
     "control": control,
-    "later": later,
     "filters": lambda: names(FILTERS),
     "tests": lambda: names(name for name in TESTS if name.isalpha()),
     "triggers": triggers,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from reactor.language.connections import FILLED
 from reactor.model.errors import PermanentError
-
-FILLED = re.compile(r"\{\{\s*(secrets|env)\.([A-Za-z_][A-Za-z0-9_-]*)\s*\}\}")
-"""All that may be filled in here; `validate` refuses more."""
 
 
 class Connections(Mapping[str, Mapping[str, Any]]):

@@ -12,9 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from reactor.engine.connections import FILLED, Connections
+from reactor.engine.connections import Connections
 from reactor.engine.vault import write_private
-from reactor.model.clock import Clock, Instant, to_iso
+from reactor.language.connections import FILLED
+from reactor.model.clock import Clock, Instant
 from reactor.model.errors import ConflictError, InvalidError, NotFoundError, StepError, StoreBrokenError
 from reactor.sdk.connection import ConnectionContext, ConnectionType, converted
 from reactor.sdk.manifest import Catalog
@@ -179,16 +180,6 @@ def _sentence(message: str) -> str:
     """On one line, and not without end: it may quote what a server or a setting says."""
     text = "".join(character if character.isprintable() else " " for character in message)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def shown(saved: Saved) -> dict[str, Any]:
-    """A saved connection without anything secret: what is secret in it are names of secrets only."""
-    return {
-        "name": saved.name,
-        "type": saved.type,
-        "settings": saved.settings,
-        "updated_at": to_iso(saved.updated_at),
-    }
 
 
 def _refuse_secrets(kind: ConnectionType, settings: Mapping[str, Any]) -> None:

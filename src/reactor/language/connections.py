@@ -13,8 +13,8 @@ from reactor.language.reading import Reader
 from reactor.language.source import Mapping, Node, Scalar, scalars
 from reactor.language.structs import Given, check
 
-_FILLED = re.compile(r"\{\{\s*(?:secrets|env)\.[A-Za-z_][A-Za-z0-9_-]*\s*\}\}")
-"""As `engine.connections` fills it in."""
+FILLED = re.compile(r"\{\{\s*(secrets|env)\.([A-Za-z_][A-Za-z0-9_-]*)\s*\}\}")
+"""All that may be filled in, when somebody asks for a connection; `validate` refuses more."""
 
 
 def read_connections(reader: Reader, node: Node, key: Key, scope: Scope, where: str) -> dict[str, Any] | None:
@@ -58,6 +58,6 @@ def _settings(reader: Reader, item: Mapping, kind: Scalar, name: str) -> None:
 def _only_names(reader: Reader, node: Node) -> None:
     """A connection is filled in when an action asks for it, by names alone."""
     for scalar in scalars(node):
-        if isinstance(scalar.value, str) and is_template(_FILLED.sub("", scalar.text)):
+        if isinstance(scalar.value, str) and is_template(FILLED.sub("", scalar.text)):
             message = "a connection takes only `{{ secrets.NAME }}` and `{{ env.NAME }}`, without filters and operators"
             reader.report("constant", message, reader.source.locate(scalar, max(scalar.text.find("{{"), 0)))

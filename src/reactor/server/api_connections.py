@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from reactor.engine.connections import FILLED
 from reactor.engine.saved_connections import Saved, Tested
 from reactor.engine.trigger_context import TriggerStatus
+from reactor.language.connections import FILLED
 from reactor.model.clock import to_iso
 from reactor.model.states import TriggerState
 from reactor.sdk.connection import ConnectionType

@@ -15,9 +15,9 @@ LOCKS := requirements/bootstrap.txt requirements/runtime.txt requirements/dev.tx
 PORT ?= 5000
 ARGS ?=
 
-# The interpreter is the one that is here: never fetch another, never take a pre-release.
+# The interpreter is the one that is here: never fetch another; no pre-releases but those that pyproject.toml names.
 export UV_PYTHON_DOWNLOADS := never
-export UV_PRERELEASE := disallow
+export UV_PRERELEASE := explicit
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 UV := $(BIN)/uv --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -103,6 +103,7 @@ lock: $(BIN)/uv ## Resolve requirements/*.txt again (ARGS="--upgrade" for newer 
 	@$(COMPILE) pyproject.toml --all-extras --output-file requirements/runtime.txt
 	@$(COMPILE) requirements/dev.in --constraints requirements/runtime.txt --output-file requirements/dev.txt
 	@$(COMPILE) requirements/bootstrap.in --output-file requirements/bootstrap.txt
+	@$(COMPILE) requirements/node.in --output-file requirements/node.txt
 
 $(BIN)/uv:
 	@$(PYTHON) -m venv $(VENV)

@@ -104,7 +104,7 @@ class Api:
         head: Head = dict(scope["headers"])
         if not scope["path"].startswith("/api/"):
             raise self._unknown(scope["path"])
-        self._guard.check_api(scope["method"], head)
+        who = self._guard.check_api(scope["method"], head)
         params, lines = self._find(scope)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         line = lines.get(method)
@@ -115,6 +115,8 @@ class Api:
                 f"{scope['method']} is not answered here; {allowed} is",
                 headers=[(b"allow", allowed.encode("latin-1"))],
             )
+        if not who.may(line.role):
+            raise Problem(403, f"this needs the role {line.role}; {who.name} is {who.role}")
         if not hasattr(self._engine, "executor"):
             raise Problem(503, "Reactor is not ready yet; try again", retry_after=1_000)
         given = await read_body(receive, _LARGEST)
@@ -125,6 +127,7 @@ class Api:
             doors=self._doors,
             url=_url(scope, head),
             head=head,
+            who=who,
             params=params,
             query=parse_query(line.query, scope["query_string"]),
             body=parse_body(line, head, given),

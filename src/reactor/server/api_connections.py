@@ -9,6 +9,7 @@ import msgspec
 from reactor.engine.saved_connections import Saved, Tested
 from reactor.engine.trigger_context import TriggerStatus
 from reactor.language.connections import FILLED
+from reactor.model.access import Role
 from reactor.model.clock import to_iso
 from reactor.model.states import TriggerState
 from reactor.sdk.connection import ConnectionType
@@ -45,14 +46,14 @@ async def connection(call: Call) -> Any:
     return _saved_row(call, call.engine.connections.get(call.params["name"]))
 
 
-@put("/api/v1/connections/{name}", trigger_shapes.ConnectionShape, body=Given)
+@put("/api/v1/connections/{name}", trigger_shapes.ConnectionShape, body=Given, role=Role.OPERATOR)
 async def save(call: Call) -> Any:
     """Save a connection, or another in its place. Triggers that use it begin anew."""
     body: Given = call.body
     return _saved_row(call, call.engine.connections.put(call.params["name"], body.type, body.settings))
 
 
-@delete("/api/v1/connections/{name}", trigger_shapes.ConnectionShape)
+@delete("/api/v1/connections/{name}", trigger_shapes.ConnectionShape, role=Role.OPERATOR)
 async def forget(call: Call) -> Any:
     """Forget a saved connection; the answer is what it was."""
     saved = call.engine.connections.get(call.params["name"])
@@ -61,7 +62,7 @@ async def forget(call: Call) -> Any:
     return row
 
 
-@post("/api/v1/connections/{name}/test", trigger_shapes.TestShape)
+@post("/api/v1/connections/{name}/test", trigger_shapes.TestShape, role=Role.OPERATOR)
 async def test(call: Call) -> Any:
     """Reach the system behind a saved connection, as a trigger or action would, and change nothing there."""
     engine, name = call.engine, call.params["name"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from reactor.model.access import Role
 from reactor.model.clock import Instant, to_iso
 from reactor.model.errors import NotFoundError
 from reactor.model.flow import Flow
@@ -160,7 +161,7 @@ async def run(call: Call) -> Any:
     return as_dict(receipt)
 
 
-@post("/api/v1/flows/validate", shapes.Validated, body=bytes)
+@post("/api/v1/flows/validate", shapes.Validated, body=bytes, role=Role.VIEWER)
 async def validate(call: Call) -> Any:
     """What is wrong with the YAML text that is the body."""
     if call.doors.validate is None:

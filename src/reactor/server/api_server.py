@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from reactor.model.access import Role
 from reactor.server import metrics, shapes
 from reactor.server.problems import Problem
 from reactor.server.stream import KINDS, Wanted
@@ -54,7 +55,7 @@ def _last(call: Call) -> int | None:
     return int(text)
 
 
-@post("/api/v1/sign-in-links", shapes.Link, status=201)
+@post("/api/v1/sign-in-links", shapes.Link, status=201, role=Role.ADMIN)
 async def sign_in_link(call: Call) -> Any:
     """A link that signs one browser in, once."""
     return {"url": f"{call.url}/login?code={call.guard.new_code()}"}

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from reactor.engine.simulation.simulate import Wanted
+from reactor.model.access import Role
 from reactor.model.flow import Flow
 from reactor.server.doors import shown as problem_shown
 from reactor.server.problems import Problem
@@ -33,7 +34,7 @@ class SimulateQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Name of the file that the text stands in, for messages."""
 
 
-@post("/api/v1/flows/simulate", Simulated, query=SimulateQuery, body=bytes)
+@post("/api/v1/flows/simulate", Simulated, query=SimulateQuery, body=bytes, role=Role.VIEWER)
 async def simulate(call: Call) -> Any:
     """What the flow whose YAML text is the body would have done with the recorded events, beside what was done. Nothing
     is changed.

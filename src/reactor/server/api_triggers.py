@@ -10,6 +10,7 @@ import msgspec
 from reactor.engine.letters import PREFIX, LetterView
 from reactor.engine.trigger_context import TriggerStatus
 from reactor.model import ids
+from reactor.model.access import Role
 from reactor.model.clock import Instant, to_iso
 from reactor.model.states import TriggerState
 from reactor.server import shapes, trigger_shapes
@@ -101,7 +102,7 @@ async def triggers(call: Call) -> Any:
     return page(rows, query.limit, lambda row: str(row["key"]), lambda row: row)
 
 
-@post("/api/v1/triggers/{flow}/{index}/confirm-gap", trigger_shapes.TriggerShape)
+@post("/api/v1/triggers/{flow}/{index}/confirm-gap", trigger_shapes.TriggerShape, role=Role.OPERATOR)
 async def confirm_gap(call: Call) -> Any:
     """Somebody has taken note of the gap: it is shown no more."""
     key = f"{call.params['flow']}/{call.params['index']}"
@@ -126,7 +127,7 @@ async def letter(call: Call) -> Any:
     return _whole(await call.engine.letters.show(_key(call)))
 
 
-@post("/api/v1/dead-letters/{id}/retry", shapes.ReceiptShape, body=Retry, optional=True)
+@post("/api/v1/dead-letters/{id}/retry", shapes.ReceiptShape, body=Retry, optional=True, role=Role.OPERATOR)
 async def retry(call: Call) -> Any:
     """Read it again with the flow as it is now, or take the given data: then it is an event, and no dead letter."""
     body: Retry = call.body
@@ -134,7 +135,7 @@ async def retry(call: Call) -> Any:
     return as_dict(await call.engine.letters.retry(_key(call), **given))
 
 
-@delete("/api/v1/dead-letters/{id}", trigger_shapes.LetterShape)
+@delete("/api/v1/dead-letters/{id}", trigger_shapes.LetterShape, role=Role.OPERATOR)
 async def drop(call: Call) -> Any:
     """Forget a message that made no event; the answer is what was forgotten."""
     found = await call.engine.letters.show(_key(call))
@@ -142,7 +143,7 @@ async def drop(call: Call) -> Any:
     return _whole(found)
 
 
-@post("/api/v1/dead-letters/drop", trigger_shapes.Dropped, body=Which)
+@post("/api/v1/dead-letters/drop", trigger_shapes.Dropped, body=Which, role=Role.OPERATOR)
 async def drop_all(call: Call) -> Any:
     """Forget all messages that made no event: of one trigger, or of all."""
     body: Which = call.body

@@ -9,6 +9,7 @@ import msgspec
 from reactor.engine.renames import Renames
 from reactor.engine.versions import Wish
 from reactor.language.diff import diff
+from reactor.model.access import Role
 from reactor.model.errors import InvalidError, NotFoundError
 from reactor.model.flow import Flow
 from reactor.server import shapes
@@ -85,7 +86,7 @@ async def migrate_run(call: Call) -> Any:
     return found.view()
 
 
-@post("/api/v1/flows/{name}/migrate", shapes.AllMigrated, body=Migrate, optional=True)
+@post("/api/v1/flows/{name}/migrate", shapes.AllMigrated, body=Migrate, optional=True, role=Role.OPERATOR)
 async def migrate_flow(call: Call) -> Any:
     """The same for all such runs of a flow that have another version; those that do not fit stay, and say why."""
     body: Migrate = call.body

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from reactor.model.access import ADMIN, Principal
 from reactor.model.clock import Clock
 from reactor.server.config import ServerConfig, is_loopback
 from reactor.server.problems import Problem
@@ -117,8 +118,8 @@ class Guard:
 
     # --- who it is --------------------------------------------------------------------------------------------------
 
-    def check_api(self, method: str, head: Head) -> None:
-        """The token, or a session; with a session, changes must come from our own page.
+    def check_api(self, method: str, head: Head) -> Principal:
+        """Who asks: by the token, or a session; with a session, changes must come from our own page.
 
         Raises:
             Problem: 400, 401 or 403.
@@ -126,7 +127,7 @@ class Guard:
         self.check_host(head)
         if b"authorization" in head:
             if self._has_token(head):
-                return
+                return ADMIN
             raise unauthorized(
                 "the token is wrong; it is in the data folder's file `token`, or what REACTOR_TOKEN says"
             )
@@ -138,6 +139,7 @@ class Guard:
             self.check_origin(head)
             if head.get(b"x-reactor") != b"1":
                 raise Problem(403, "changes from a browser need the header X-Reactor: 1")
+        return ADMIN
 
     def _has_token(self, head: Head) -> bool:
         given = head.get(b"authorization", b"")

@@ -11,6 +11,7 @@ import msgspec
 
 from reactor.engine.engine import Engine
 from reactor.model import durations, ids
+from reactor.model.access import Principal, Role
 from reactor.model.clock import Instant, from_iso
 from reactor.model.errors import InvalidError
 from reactor.sdk.content import MalformedError
@@ -49,6 +50,7 @@ class Call(msgspec.Struct, kw_only=True):
     doors: Any
     url: str
     head: Head
+    who: Principal
     params: dict[str, str]
     query: Any
     body: Any
@@ -69,6 +71,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     answer: Any
     """Type of the answer's JSON; a text is a media type."""
+    role: Role
+    """Who may."""
     query: type[msgspec.Struct] = NoQuery
     body: Any = None
     """Type of the JSON body, or None: there is none. `bytes`: as it is."""
@@ -77,15 +81,11 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
 
 
-def get(path: str, answer: Any, *, query: type[msgspec.Struct] = NoQuery) -> Callable[[Handler], Line]:
+def get(
+    path: str, answer: Any, *, query: type[msgspec.Struct] = NoQuery, role: Role = Role.VIEWER
+) -> Callable[[Handler], Line]:
     """A line that reads."""
-
-    def make(handler: Handler) -> Line:
-        return Line(
-            method="GET", path=path, handler=handler, doc=_doc(handler), tag=_tag(path), answer=answer, query=query
-        )
-
-    return make
+    return _made("GET", path, answer, role, query=query)
 
 
 def post(
@@ -96,32 +96,26 @@ def post(
     body: Any = None,
     optional: bool = False,
     status: int = 200,
+    role: Role = Role.EDITOR,
 ) -> Callable[[Handler], Line]:
     """A line that changes something."""
-
-    def make(handler: Handler) -> Line:
-        return Line(
-            method="POST", path=path, handler=handler, doc=_doc(handler), tag=_tag(path), answer=answer, query=query,
-            body=body, optional=optional, status=status,
-        )  # fmt: skip
-
-    return make
+    return _made("POST", path, answer, role, query=query, body=body, optional=optional, status=status)
 
 
-def put(path: str, answer: Any, *, body: Any) -> Callable[[Handler], Line]:
+def put(path: str, answer: Any, *, body: Any, role: Role = Role.EDITOR) -> Callable[[Handler], Line]:
     """A line that makes a thing what the body says."""
-    return _changing("PUT", path, answer, body)
+    return _made("PUT", path, answer, role, body=body)
 
 
-def delete(path: str, answer: Any) -> Callable[[Handler], Line]:
+def delete(path: str, answer: Any, *, role: Role = Role.EDITOR) -> Callable[[Handler], Line]:
     """A line that takes a thing away."""
-    return _changing("DELETE", path, answer, None)
+    return _made("DELETE", path, answer, role)
 
 
-def _changing(method: str, path: str, answer: Any, body: Any) -> Callable[[Handler], Line]:
+def _made(method: str, path: str, answer: Any, role: Role, **more: Any) -> Callable[[Handler], Line]:
     def make(handler: Handler) -> Line:
         doc, tag = _doc(handler), _tag(path)
-        return Line(method=method, path=path, handler=handler, doc=doc, tag=tag, answer=answer, body=body)
+        return Line(method=method, path=path, handler=handler, doc=doc, tag=tag, answer=answer, role=role, **more)
 
     return make
 

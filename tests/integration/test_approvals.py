@@ -395,6 +395,7 @@ async def test_reserved_types_over_http(reactor: RunningReactor) -> None:
     for call in (
         reactor.http.post("/events", json={"type": "reactor.approval.decided", "subject": "x", "data": {}}),
         reactor.http.post("/webhook/reactor.approval.decided", json={}),
+        reactor.http.post("/webhook/run.failed", json={"flow": "a"}),
         reactor.http.post(
             "/events",
             content='{"specversion":"1.0","id":"1","source":"s","type":"reactor.x"}',

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reactor.engine.limits import Limits
+from reactor.model.errors import InvalidError
 from reactor.model.flow import FailStep, Flow, ReturnStep, Step, TriggerSpec
 from reactor.model.states import RunStatus
 from reactor.stores.port import EventFilter, RunFilter
@@ -103,8 +104,10 @@ async def test_who_starts_itself_comes_to_an_end(rig: Any) -> None:
 
 async def test_an_outsider_cannot_start_it(rig: Any) -> None:
     it = await rig(after("tell", do("d"), flow="*"))
-    receipt = await it.send("run.failed", {"flow": "a", "status": "failed"}, source="reactor/flows/a")
-    assert receipt.runs == ()
+    with pytest.raises(InvalidError, match="Reactor's own"):
+        await it.send("run.failed", {"flow": "a", "status": "failed"}, source="reactor/flows/a")
+    assert await it.engine.history.events(EventFilter()) == []
+    assert (await it.send("run.started", {"flow": "a"})).runs == ()
 
 
 async def test_a_crash_loses_no_end(rig: Any) -> None:

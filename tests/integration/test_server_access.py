@@ -113,6 +113,36 @@ async def test_the_page_holds_nothing_and_lets_nothing_in(tmp_path: Path) -> Non
         assert (await kit.http.get("/", headers={"host": "evil.example"})).status_code == 403
 
 
+async def test_every_answer_is_safe_in_a_browser(tmp_path: Path) -> None:
+    async with serving(tmp_path, flow("a")) as kit:
+        told = {
+            "referrer-policy": "no-referrer",
+            "x-frame-options": "DENY",
+            "cross-origin-resource-policy": "same-origin",
+        }
+        for path in (
+            "/",
+            "/health",
+            "/metrics",
+            "/openapi.json",
+            "/api/v1/runs",
+            "/api/v1/nothing",
+            "/nothing",
+            "/approvals/x",
+        ):
+            answer = await kit.get(path)
+            assert {name: answer.headers.get(name) for name in told} == told, path
+            assert answer.headers.get_list("x-content-type-options") == ["nosniff"], path
+            policy = answer.headers["content-security-policy"]
+            assert ("frame-ancestors 'none'" in policy, "unsafe" in policy) == (True, False), path
+            assert "strict-transport-security" not in answer.headers
+        for answer in (
+            await kit.http.post("/events", json={"type": "a"}),
+            await kit.http.post("/events", json={"type": "a", "ce": 1}),
+        ):
+            assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+
+
 def test_what_is_loopback() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST.", "::1", "a.localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "", "::", "127.0.0.1.evil", "10.0.0.1", "localhost.evil", "127.1.1")))

@@ -135,7 +135,7 @@ def _plugins(settings: Settings) -> list[Finding]:
     return [*findings, *_flows(settings, catalog)]
 
 
-def _drivers(_: Settings) -> list[Finding]:
+def _extras(_: Settings) -> list[Finding]:
     """Which extras of the package are there: those of which nothing is missing."""
     from importlib import metadata
 
@@ -149,7 +149,7 @@ def _drivers(_: Settings) -> list[Finding]:
     words = ", ".join(extra for extra in asked if extra not in missing) or "none"
     if missing:
         words += f"; not installed: {', '.join(missing)} (pip install reactor-engine[{missing[0]}])"
-    return [("drivers", "ok", words)]
+    return [("extras", "ok", words)]
 
 
 def _flows(settings: Settings, catalog: Any) -> list[Finding]:
@@ -196,7 +196,7 @@ _CHECKS: tuple[Callable[[Settings], list[Finding]], ...] = (
     _data,
     _store,
     _secrets,
-    _drivers,
+    _extras,
     _plugins,
     _server,
 )

@@ -102,10 +102,11 @@ class Endings:
             causes=causes,
         )
         try:
-            self._executor.intake.emit(draft, live)
+            self._executor.intake.emit(draft, live, inside=True)
         except PermanentError as error:
             _log.error("run %s: its output is left out of the event that tells its end: %s", live.id, error.message)
-            self._executor.intake.emit(msgspec.structs.replace(draft, data={**data, "output": None}), live)
+            without = msgspec.structs.replace(draft, data={**data, "output": None})
+            self._executor.intake.emit(without, live, inside=True)
 
 
 def statuses(value: Any) -> Sequence[str]:

@@ -29,7 +29,7 @@ from reactor.engine.versions import Versions
 from reactor.model import ids
 from reactor.model.clock import Clock, Entropy
 from reactor.model.errors import InvalidError, StepError, StoreError
-from reactor.model.event import JSON, EventDraft
+from reactor.model.event import JSON, EventDraft, is_reserved
 from reactor.model.flow import TriggerSpec
 from reactor.sdk.http import HttpRoutes
 from reactor.sdk.manifest import Catalog
@@ -220,5 +220,5 @@ def type_by_hand(trigger: TriggerSpec | None) -> str:
         return trigger.type
     if trigger.kind == "event":
         pattern = str(trigger.config.get("event", trigger.config.get("", "")))
-        return pattern if pattern and "*" not in pattern else "manual"
+        return pattern if pattern and "*" not in pattern and not is_reserved(pattern) else "manual"
     return _BY_HAND.get(trigger.kind, "manual")

@@ -18,7 +18,7 @@ from reactor.engine.texts import encode
 from reactor.model import failpoints, ids
 from reactor.model.clock import Instant
 from reactor.model.errors import InvalidError, PermanentError, ReactorError, StepError, TooLargeError
-from reactor.model.event import Event, EventDraft
+from reactor.model.event import RESERVED, Event, EventDraft, is_reserved
 from reactor.model.flow import CallStep, EmitStep, Flow, StateStep, all_steps
 from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 _TYPE_LIMIT = 256
 _NEVER = (0, 0)
-RESERVED = "reactor."
-"""What the types of events that only Reactor itself makes begin with."""
 EVENT_MEMORY = 7 * 86_400_000
 """Milliseconds: an event's (source, id) is remembered for a week."""
 
@@ -167,14 +165,15 @@ class Intake:
         self._tell(event)
         return Receipt(event_id=ids.to_text("evt", event.key), runs=((ids.to_text("run", record.key), flow.name),))
 
-    def emit(self, draft: EventDraft, parent: LiveRun) -> Acceptance:
-        """An event of a run's own: rides with the run's next commit, together with the outcome of the step.
+    def emit(self, draft: EventDraft, parent: LiveRun, *, inside: bool = False) -> Acceptance:
+        """An event of a run's own: rides with the run's next commit, together with the outcome of the step. `inside`:
+        it is Reactor that tells it, not the flow.
 
         Raises:
             StepError: kind `input`: the event is malformed.
         """
         try:
-            event = self._event(draft)
+            event = self._event(draft, inside=inside)
         except (InvalidError, TooLargeError) as error:
             raise PermanentError("input", f"emit: {error.message}") from None
         item, flows = self._route(event)
@@ -203,10 +202,10 @@ class Intake:
     # --- making the event ----------------------------------------------------------------------------------------
 
     def _event(self, draft: EventDraft, *, inside: bool = False) -> Event:
-        if draft.type.startswith(RESERVED) and not inside:
+        if not inside and is_reserved(draft.type):
             raise InvalidError(
-                f"events whose type begins with {RESERVED!r} are Reactor's own and are not taken from outside; "
-                f"give {draft.type[:80]!r} another name"
+                f"events of the type {draft.type[:80]!r} are Reactor's own and are not taken from outside; give it "
+                "another name"
             )
         if not draft.type or len(draft.type) > _TYPE_LIMIT:
             raise InvalidError(f"an event's type is 1 to {_TYPE_LIMIT} characters long")

@@ -57,7 +57,7 @@ WAIT_KEYS = (
     make("until", TEMPLATE, "A point in time: ISO 8601, or a template.", '"{{ event.data.due }}"', required=True),
 )
 EMIT_KEYS = (
-    make("type", TEMPLATE, "The event's type; those that begin with `reactor.` are not ours to tell.", "order.charged",
+    make("type", TEMPLATE, "The event's type; none of Reactor's own (`reactor.…`, `run.failed`).", "order.charged",
          required=True),
     make("data", VALUE, "Its content.", '{id: "{{ event.data.id }}"}'),
     make("subject", TEMPLATE, "What it is about.", '"{{ event.data.id }}"'),

@@ -19,7 +19,7 @@ from reactor.language.reading import Reader
 from reactor.language.source import Mapping, Node, Scalar, Sequence, scalars
 from reactor.model import durations
 from reactor.model.clock import from_iso
-from reactor.model.event import RESERVED
+from reactor.model.event import is_reserved
 from reactor.model.flow import Dedupe, Delay, Number, Retry
 
 _NULL_MEANS_SOMETHING = frozenset({"result", "value", "plain"})
@@ -289,8 +289,8 @@ def _names(reader: Reader, node: Node, key: Key, scope: Scope, where: str) -> Co
 def _emit(reader: Reader, node: Node, key: Key, scope: Scope, where: str) -> Compiled | None:
     parts = _parts(reader, node, key, scope, where)
     given = node.get("type") if isinstance(node, Mapping) else None
-    if isinstance(given, Scalar) and given.text.startswith(RESERVED):
-        message = f"types that begin with `{RESERVED}` are told by Reactor itself; call the event otherwise"
+    if isinstance(given, Scalar) and is_reserved(given.text):
+        message = f"`{given.text}` is told by Reactor itself; call the event otherwise"
         reader.report("reserved", message, given)
         return None
     return parts

@@ -13,7 +13,7 @@ from reactor.language.problems import closest, listed
 from reactor.language.reading import Reader
 from reactor.language.source import Mapping, Node, Scalar, Sequence
 from reactor.language.structs import Given, check, fields
-from reactor.model.event import RESERVED
+from reactor.model.event import is_reserved
 from reactor.model.flow import Expr, TriggerSpec
 from reactor.sdk import Trigger
 
@@ -160,8 +160,8 @@ def _common(reader: Reader, node: Mapping) -> dict[str, Any]:
         if name == "type" and value is not None and not _EVENT_TYPE.fullmatch(value):
             message = f"`{value}` is no type of events: letters, digits, _ and - between dots, such as order.created"
             reader.report("name", message, item)
-        if name == "type" and value is not None and value.startswith(RESERVED):
-            message = f"types that begin with `{RESERVED}` are told by Reactor itself; call the events otherwise"
+        if name == "type" and value is not None and is_reserved(value):
+            message = f"`{value}` is told by Reactor itself; call the events otherwise"
             reader.report("reserved", message, item)
         if value is not None:
             fields_["if_" if name == "if" else name] = value

@@ -13,9 +13,16 @@ JSON = Any
 """None, bool, int, float, str, list or dict of such."""
 RESERVED = "reactor."
 """Types that begin so are told by Reactor itself: doors and `emit` refuse them."""
+ENDS = ("run.completed", "run.failed", "run.cancelled")
+"""Types of the ends of runs: the same holds for them."""
 LONGEST_TYPE = 255
 _SEGMENT = re.compile(r"[\w-]+")
 _WILD = ("*", "**")
+
+
+def is_reserved(type_: str) -> bool:
+    """Whether only Reactor itself may tell an event of this type."""
+    return type_.startswith(RESERVED) or type_ in ENDS
 
 
 def wrong_pattern(pattern: str) -> str | None:

@@ -27,6 +27,7 @@ from reactor.server import (
 from reactor.server.config import ServerConfig
 from reactor.server.doors import Doors
 from reactor.server.guard import Guard, Head
+from reactor.server.headers import hardened
 from reactor.server.ingest import Ingest
 from reactor.server.metrics import MEDIA_TYPE, text
 from reactor.server.problems import Headers, Problem, Receive, Scope, Send, answer, read_body, refuse
@@ -36,7 +37,7 @@ from reactor.server.table import Call, Line, parse_body, parse_query
 _log = logging.getLogger("reactor.http")
 _encode = msgspec.json.Encoder().encode
 _LARGEST = 11 << 20
-_PRIVATE: Headers = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+_PRIVATE: Headers = [(b"cache-control", b"no-store")]
 LINES: tuple[Line, ...] = (
     *api_runs.LINES,
     *api_approvals.LINES,
@@ -78,6 +79,7 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
+        send = hardened(send, secure=scope["scheme"] == "https")
         try:
             plain = self._plain.get(scope["path"])
             if plain is not None:

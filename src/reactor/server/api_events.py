@@ -9,7 +9,7 @@ import msgspec
 from reactor.engine import views
 from reactor.model import ids
 from reactor.model.errors import ConflictError, NotFoundError
-from reactor.model.event import Event, EventDraft
+from reactor.model.event import ENDS, Event, EventDraft
 from reactor.server import shapes
 from reactor.server.ingest import as_dict
 from reactor.server.table import Call, Page, cursor_of, get, key_of, page, post, time_of
@@ -85,7 +85,8 @@ async def replay(call: Call) -> Any:
         to=found.to,
         causes=causes,
     )
-    return as_dict((await call.engine.intake.accept((draft,)))[0])
+    # The end of a run may be told once more, for it was: nobody else can say so.
+    return as_dict((await call.engine.intake.accept((draft,), inside=found.type in ENDS))[0])
 
 
 @get("/api/v1/events/{id}/explain", shapes.EventExplained, query=ExplainQuery)

@@ -15,6 +15,7 @@ from reactor.engine.engine import Engine
 from reactor.model.clock import to_iso
 from reactor.model.errors import InvalidError, RefusedError
 from reactor.server.guard import Guard, Head
+from reactor.server.headers import PAGE, page_policy
 from reactor.server.problems import Headers, Problem, Receive, Scope, Send, answer, read_body
 
 PREFIX = "/approvals/"
@@ -39,16 +40,8 @@ input,select,textarea,button[value=reject]{background:#1f2937;color:inherit}butt
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest())
 _HEADERS: Headers = [
     (b"content-type", b"text/html; charset=utf-8"),
-    (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'sha256-" + _HASH + b"'; form-action 'self'; base-uri 'none'; "
-        b"frame-ancestors 'none'",
-    ),
-    (b"cache-control", b"no-store"),
-    # The address holds the token.
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
+    page_policy((), [b"'sha256-" + _HASH + b"'"], b"form-action 'self'"),
+    *PAGE,
     (b"x-robots-tag", b"noindex"),
 ]
 

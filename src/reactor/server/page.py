@@ -13,18 +13,11 @@ import msgspec
 
 from reactor.server.bodies import parse
 from reactor.server.guard import Guard, Head
-from reactor.server.problems import Headers, Problem, Receive, Scope, Send, answer, read_body
+from reactor.server.headers import PAGE, page_policy
+from reactor.server.problems import Problem, Receive, Scope, Send, answer, read_body
 
 _INLINE = re.compile(rb"<(script|style)>(.*?)</\1>", re.DOTALL)
 _LARGEST = 4_096
-_ALWAYS: Headers = [
-    (b"cache-control", b"no-store"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-]
 
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,26 +30,14 @@ _decode = msgspec.json.Decoder(SignIn).decode
 
 
 @cache
-def html() -> tuple[bytes, bytes]:
+def html() -> tuple[bytes, tuple[bytes, bytes]]:
     """The page, and its Content-Security-Policy: nothing but its own script and style."""
     text = resources.files("reactor.server").joinpath("page.html").read_bytes()
     found: dict[bytes, list[bytes]] = {b"script": [], b"style": []}
     for kind, content in _INLINE.findall(text):
         digest = base64.b64encode(hashlib.sha256(content).digest())
         found[kind].append(b"'sha256-" + digest + b"'")
-    policy = b"; ".join(
-        [
-            b"default-src 'none'",
-            b"script-src " + b" ".join(found[b"script"]),
-            b"style-src " + b" ".join(found[b"style"]),
-            b"connect-src 'self'",
-            b"img-src data:",
-            b"base-uri 'none'",
-            b"form-action 'none'",
-            b"frame-ancestors 'none'",
-        ]
-    )
-    return text, policy
+    return text, page_policy(found[b"script"], found[b"style"])
 
 
 class Page:
@@ -74,8 +55,8 @@ class Page:
         headers = [
             (b"content-type", b"text/html; charset=utf-8"),
             (b"content-length", b"%d" % len(text)),
-            (b"content-security-policy", policy),
-            *_ALWAYS,
+            policy,
+            *PAGE,
         ]
         await answer(send, 200, headers, text)
 
@@ -94,7 +75,7 @@ class Page:
         form = parse(_decode, await read_body(receive, _LARGEST))
         if not self._guard.is_token(form.token.strip()):
             raise Problem(401, "this is not the token")
-        await answer(send, 204, [self._cookie(scope, self._guard.new_session()), *_ALWAYS], b"")
+        await answer(send, 204, [self._cookie(scope, self._guard.new_session()), *PAGE], b"")
 
     async def logout(self, scope: Scope, receive: Receive, send: Send) -> None:
         """End the session."""
@@ -102,7 +83,7 @@ class Page:
         self._guard.check_host(head)
         await self._change(scope, head)
         self._guard.end_session(head)
-        await answer(send, 204, [self._cookie(scope, ""), *_ALWAYS], b"")
+        await answer(send, 204, [self._cookie(scope, ""), *PAGE], b"")
 
     async def _change(self, scope: Scope, head: Head) -> None:
         if scope["method"] != "POST":
@@ -116,4 +97,4 @@ class Page:
 
     @staticmethod
     async def _moved(send: Send, place: bytes, *more: tuple[bytes, bytes]) -> None:
-        await answer(send, 303, [(b"location", place), (b"content-length", b"0"), *more, *_ALWAYS], b"")
+        await answer(send, 303, [(b"location", place), (b"content-length", b"0"), *more, *PAGE], b"")

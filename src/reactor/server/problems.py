@@ -84,7 +84,6 @@ def render(problem: Problem) -> tuple[int, Headers, bytes]:
     headers: Headers = [
         (b"content-type", MEDIA_TYPE),
         (b"content-length", b"%d" % len(body)),
-        (b"x-content-type-options", b"nosniff"),
         *problem.headers,
     ]
     if problem.retry_after is not None:

@@ -18,6 +18,7 @@ from reactor.model.errors import SettingsError
 from reactor.server.config import ServerConfig, check
 from reactor.server.doors import Doors
 from reactor.server.guard import Guard
+from reactor.server.headers import EVERYWHERE
 from reactor.server.ingest import Ingest
 from reactor.server.protocol import Connection, date_line
 from reactor.server.routes import RouteClaims
@@ -142,6 +143,7 @@ def _uvicorn(config: ServerConfig, ingest: Ingest) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        headers=EVERYWHERE,
         backlog=_BACKLOG,
         timeout_keep_alive=config.keep_alive,
         timeout_graceful_shutdown=config.drain,

@@ -19,6 +19,7 @@ from reactor.engine.flows import CheckInputs, Compile, FlowBook
 from reactor.engine.intake import Intake
 from reactor.engine.letters import Letters
 from reactor.engine.limits import Limits
+from reactor.engine.neighbours import Neighbours
 from reactor.engine.patterns.running import Patterns
 from reactor.engine.retention import Retention
 from reactor.engine.saved_connections import SavedConnections
@@ -85,6 +86,7 @@ class Engine:
         self.limits = parts.limits
         self.changes = Changes()
         self.book = FlowBook(parts.store, parts.clock, parts.compile, parts.check_inputs, parts.env)
+        self.neighbours = Neighbours(self.book)
         self.retention = Retention(parts.store, parts.clock, parts.retention, self.book.retentions)
         self.connections = parts.connections or SavedConnections(None, parts.catalog, parts.clock)
         self.ready = False

@@ -56,8 +56,13 @@ def run_whole(loaded: Loaded, flow: Flow | None) -> dict[str, Any]:
     shown["migrations"] = [
         {"at": to_iso(entry.at), **entry.value} for entry in loaded.journal if entry.key == "#migrated"
     ]
-    shown["steps"] = steps(known, flow, unfinished=_UNFINISHED.get(loaded.run.status, "running"))
+    shown["steps"] = steps_of(loaded, flow)
     return shown
+
+
+def steps_of(loaded: Loaded, flow: Flow | None) -> list[dict[str, Any]]:
+    """Every step that a run has come to."""
+    return steps(index(loaded.journal), flow, unfinished=_UNFINISHED.get(loaded.run.status, "running"))
 
 
 def steps(known: dict[str, Entry], flow: Flow | None, *, unfinished: str = "running") -> list[dict[str, Any]]:

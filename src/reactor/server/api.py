@@ -14,6 +14,7 @@ from reactor.model.errors import ReactorError
 from reactor.server import (
     api_approvals,
     api_connections,
+    api_diagrams,
     api_events,
     api_flows,
     api_runs,
@@ -44,6 +45,7 @@ LINES: tuple[Line, ...] = (
     *api_events.LINES,
     *api_simulate.LINES,
     *api_flows.LINES,
+    *api_diagrams.LINES,
     *api_triggers.LINES,
     *api_connections.LINES,
     *api_versions.LINES,

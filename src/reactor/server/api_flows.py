@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
+from reactor.language import reads
 from reactor.model.access import Role
 from reactor.model.clock import Instant, to_iso
 from reactor.model.errors import NotFoundError
 from reactor.model.flow import Flow
-from reactor.server import shapes
+from reactor.server import flow_shapes, shapes
 from reactor.server.api_triggers import trigger_rows
 from reactor.server.doors import shown as problem_shown
 from reactor.server.ingest import as_dict
@@ -46,6 +47,7 @@ def _row(call: Call, flow: Flow, by_flow: dict[str, list[dict[str, Any]]]) -> di
         "version": flow.version,
         "enabled": call.engine.book.enabled.get(flow.name, True),
         "file": flow.file,
+        "sentence": reads.sentence(flow),
         "triggers": by_flow.get(flow.name, []),
         "problems": [p for p in _problems(call) if flow.file is not None and p["file"] == flow.file],
     }
@@ -89,12 +91,18 @@ async def problems(call: Call) -> Any:
     return {"items": _problems(call), "next": None}
 
 
-@get("/api/v1/flows/{name}", shapes.FlowWhole)
+@get("/api/v1/flows/{name}", flow_shapes.FlowWhole)
 async def flow(call: Call) -> Any:
     """One flow with its text."""
     found = call.engine.book.get(call.params["name"])
     row = _row(call, found, _by_flow(call))
-    return {**row, "yaml": found.source, "inputs": found.inputs, "steps": [step.name for step in found.steps]}
+    return {
+        **row,
+        "yaml": found.source,
+        "inputs": found.inputs,
+        "steps": [step.name for step in found.steps],
+        "reads": reads.lines(reads.diagram(found)),
+    }
 
 
 def _version(version: FlowVersion) -> dict[str, Any]:
@@ -135,13 +143,13 @@ async def _enable(call: Call, *, enabled: bool) -> Any:
     return await flow.handler(call)
 
 
-@post("/api/v1/flows/{name}/enable", shapes.FlowWhole)
+@post("/api/v1/flows/{name}/enable", flow_shapes.FlowWhole)
 async def enable(call: Call) -> Any:
     """Let a flow start runs."""
     return await _enable(call, enabled=True)
 
 
-@post("/api/v1/flows/{name}/disable", shapes.FlowWhole)
+@post("/api/v1/flows/{name}/disable", flow_shapes.FlowWhole)
 async def disable(call: Call) -> Any:
     """Let a flow start no more runs; those under way go on."""
     return await _enable(call, enabled=False)

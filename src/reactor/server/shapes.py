@@ -277,16 +277,10 @@ class FlowRow(Shape):
     version: int
     enabled: bool
     file: str | None
+    sentence: str
+    """The flow as one sentence in plain English."""
     triggers: list[TriggerShape]
     problems: list[FileProblem]
-
-
-class FlowWhole(FlowRow):
-    """One flow with its text."""
-
-    yaml: str
-    inputs: dict[str, Any] | None
-    steps: list[str]
 
 
 class VersionRow(Shape):

@@ -96,7 +96,7 @@ services: ## Install the server programs that tests use (Debian, needs root or s
 		$$SUDO apt-get update -qq; \
 		$$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SERVICES)
 
-SERVICES := python3-venv postgresql mariadb-server redis-server dovecot-imapd default-jre-headless maven mosquitto nats-server ruby ruby-grpc ruby-grpc-tools wrk
+SERVICES := python3-venv postgresql mariadb-server redis-server dovecot-imapd default-jre-headless maven mosquitto nats-server prometheus ruby ruby-grpc ruby-grpc-tools wrk
 
 .PHONY: lock
 lock: $(BIN)/uv ## Resolve requirements/*.txt again (ARGS="--upgrade" for newer versions)

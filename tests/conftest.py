@@ -27,6 +27,7 @@ PACKAGES = {
     "mosquitto": "mosquitto",
     "pg_ctl": "postgresql",
     "postgres": "postgresql",
+    "prometheus": "prometheus",
     "redis-server": "redis-server",
     "ruby": "ruby ruby-grpc",
     "grpc_tools_ruby_protoc": "ruby-grpc-tools",

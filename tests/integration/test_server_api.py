@@ -263,7 +263,9 @@ async def test_figures_and_metrics(tmp_path: Path) -> None:
         assert figures["memory"] > 1_000_000
         text = (await kit.http.get("/metrics")).text
         lines = [line for line in text.splitlines() if not line.startswith("#")]
-        assert all(re.fullmatch(r'reactor_[a-z_]+(\{([a-z_]+="[^"]*",?)+\})? -?\d+', line) for line in lines), lines
+        assert all(re.fullmatch(r'reactor_[a-z_]+(\{([a-z_]+="[^"]*",?)+\})? -?[\d.e-]+', line) for line in lines), (
+            lines
+        )
         assert "reactor_events_accepted_total 2" in lines
         assert 'reactor_http_refused_total{status="400"} 1' in lines
         assert 'reactor_triggers{state="armed"} 2' in lines

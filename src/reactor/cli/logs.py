@@ -1,4 +1,9 @@
-"""Log lines on stderr: text for people, JSON for machines. What a record carries (run, flow, step, trigger) is kept."""
+"""Log lines on stderr: text for people, JSON for machines. What a record is about (run, flow, step, attempt, trace,
+trigger) goes along: said by who logged, or known from what is being done (`model.doing`).
+
+Texts of strangers stay in their line: a message cannot begin another one, and no value of a secret that the step was
+given is shown.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +15,36 @@ from typing import Any
 
 import msgspec
 
-_ABOUT = ("run", "flow", "step", "trigger")
+from reactor.model.doing import DOING, masked
+
+_ABOUT = ("run", "flow", "step", "attempt", "trace", "trigger")
+_NAMES = {"run": "run_id", "trace": "trace_id"}
+"""As JSON calls them."""
 _LEVELS = {"DEBUG": "debug", "INFO": "info", "WARNING": "warning", "ERROR": "error", "CRITICAL": "error"}
-_NOISY = ("watchfiles", "asyncio", "uvicorn", "httpx2", "httpcore")
+_NOISY = ("watchfiles", "asyncio", "uvicorn", "httpx2", "httpcore", "urllib3", "opentelemetry", "mcp")
+_LONGEST = 32_768
+"""Characters of a message, or of a traceback."""
+_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+"""JSON leaves them as they are, and many a reader of lines takes them for ends of lines."""
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
+class About(logging.Filter):
+    """Adds to a record what is being done while it is made. It also passes every record on."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See `logging.Filter.filter`."""
+        doing = DOING.get()
+        if doing is not None and not hasattr(record, "trigger"):
+            for name in ("run", "flow", "step", "attempt", "trace"):
+                if not getattr(record, name, None):
+                    setattr(record, name, getattr(doing, name))
+            record.secrets = doing.secrets
+        return True
+
+
 class TextLines(logging.Formatter):
-    """`05:36:11.250 INFO  run_… charge: message`, one line a record."""
+    """`2026-11-24 05:36:11.250 INFO    reactor.run [run_… flow step]: message`, one line a record."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,12 +56,20 @@ class TextLines(logging.Formatter):
         second = int(record.created)
         if second != self._second:
             self._second, self._shown = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-        about = " ".join(str(value) for name in _ABOUT if (value := getattr(record, name, None)))
+        about = " ".join(_safe(str(value)) for name in _ABOUT if (value := self._about(record, name)))
         head = f"{self._shown}.{int(record.msecs):03d} {record.levelname:<7} {record.name}"
-        line = f"{head} [{about}] {_safe(record)}" if about else f"{head} {_safe(record)}"
-        if record.exc_info and record.exc_info[0] is not None:
-            line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        return line
+        message = _safe(_message(record))
+        line = f"{head} [{about}] {message}" if about else f"{head} {message}"
+        told = _traceback(record)
+        # Indented, each line: what an error quotes cannot pass for a line of ours.
+        return line + "".join(f"\n    {_safe(each)}" for each in told.splitlines()) if told else line
+
+    @staticmethod
+    def _about(record: logging.LogRecord, name: str) -> Any:
+        value = getattr(record, name, None)
+        if name == "attempt":
+            return f"attempt={value}" if value and value > 1 else None
+        return None if name == "trace" else value
 
 
 class JsonLines(logging.Formatter):
@@ -51,16 +86,39 @@ class JsonLines(logging.Formatter):
         for name in _ABOUT:
             value = getattr(record, name, None)
             if value:
-                line[name] = value
-        line["message"] = record.getMessage()
-        if record.exc_info and record.exc_info[0] is not None:
-            line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
-        return _encode(line).decode()
+                line[_NAMES.get(name, name)] = _whole(value) if isinstance(value, str) else value
+        line["message"] = _whole(_message(record))
+        if told := _traceback(record):
+            line["exception"] = _whole(told)
+        return _encode(line).decode().translate(_BREAKS)
 
 
-def _safe(record: logging.LogRecord) -> str:
-    """The message without what could pass for a line of ours."""
-    text = record.getMessage()
+def _message(record: logging.LogRecord) -> str:
+    try:
+        text = record.getMessage()
+    except Exception as error:  # noqa: BLE001 - a line with wrong arguments is worth more than none
+        text = f"{record.msg!r} with {record.args!r} ({type(error).__name__}: {error})"
+    return _short(masked(text, getattr(record, "secrets", ())))
+
+
+def _traceback(record: logging.LogRecord) -> str:
+    if not record.exc_info or record.exc_info[0] is None:
+        return ""
+    text = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+    return _short(masked(text, getattr(record, "secrets", ())))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text) - _LONGEST} more)"
+
+
+def _whole(text: str) -> str:
+    """The text as UTF-8 can hold it."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _safe(text: str) -> str:
+    """The text without what could pass for a line of ours."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
@@ -71,6 +129,7 @@ def set_up(form: str, level: str) -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.raiseExceptions = False
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(About())
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]

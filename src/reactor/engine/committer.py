@@ -10,9 +10,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from time import perf_counter
 from typing import Any, Protocol
 
 from reactor.engine.limits import Limits
+from reactor.engine.meters import SHORT, Histogram
 from reactor.model.clock import Clock
 from reactor.model.errors import BusyError, StoreBrokenError, StoreBusyError, StoreError
 from reactor.model.journal import Run
@@ -77,8 +79,16 @@ class Offer:
 class Committer:
     """Collects, commits, tells."""
 
-    def __init__(self, store: Store, limits: Limits, clock: Clock, on_dropped: Callable[[Iterable[int]], None]) -> None:
-        """`on_dropped`: told of runs that exist in memory but will never be in the store."""
+    def __init__(
+        self,
+        store: Store,
+        limits: Limits,
+        clock: Clock,
+        on_dropped: Callable[[Iterable[int]], None],
+        durations: Histogram | None = None,
+    ) -> None:
+        """`on_dropped`: told of runs that exist in memory but will never be in the store. `durations`: of commits."""
+        self._durations = durations if durations is not None else Histogram(SHORT)
         self._store = store
         self._limits = limits
         self._clock = clock
@@ -215,7 +225,9 @@ class Committer:
             offers, waiters, batch = self._collect()
             self._sent = batch
             try:
+                began = perf_counter()
                 committed = await self._store.commit(batch)
+                self._durations.take(perf_counter() - began)
             except StoreBusyError as error:
                 pause = min(max(pause * 2, _RETRY_FIRST), _RETRY_LONGEST)
                 self._postpone(batch, offers, waiters, error)

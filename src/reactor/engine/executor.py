@@ -29,6 +29,7 @@ from reactor.engine.written import Written
 from reactor.language.dialects.gotemplate import legacy_event_view
 from reactor.model import failpoints, ids
 from reactor.model.clock import Clock, Entropy, to_iso
+from reactor.model.doing import DOING
 from reactor.model.errors import ErrorInfo, NotFoundError, PermanentError, ReactorError, StoreError
 from reactor.model.event import Event
 from reactor.model.flow import Flow
@@ -151,6 +152,7 @@ class Executor(Memory):
 
     async def _run(self, live: LiveRun, flow: Flow) -> None:
         record = live.record_
+        DOING.set(live.doing)
         if self.states.uses(flow) and not self.states.has(flow.name):
             await self.states.load(flow.name)
         inputs = live.recall("#inputs")
@@ -214,6 +216,8 @@ class Executor(Memory):
         self.endings.tell(live, end)
         self.committer.touch(live, soon=True)
         self.finished += 1
+        began = live.record_.started_at or live.record_.created_at
+        self.meters.run_ended(live.record_.flow, end.status.value, now - began)
         self.failed += end.status is RunStatus.FAILED
         failpoints.reach("run.finished")
         if live.key in self.ends or _caller(live) is not None or self.changes.listeners:
@@ -357,7 +361,11 @@ class Executor(Memory):
     def recorded(self, live: Written, entry: Entry) -> None:
         """A run has written something down."""
         self.committer.touch(live)
-        if self.changes.listeners and "#" not in entry.key and entry.key:
+        if not entry.key or "#" in entry.key:
+            return
+        if entry.started:
+            self.meters.step_ended(live.record_.flow, entry.at - entry.started)
+        if self.changes.listeners:
             self.changes.publish(
                 "step",
                 entry.at,

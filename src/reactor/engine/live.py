@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from reactor.engine.attempt_log import AttemptLog
 from reactor.engine.borders import Borders, Held
 from reactor.engine.texts import encode
 from reactor.language.expressions import to_json_value
 from reactor.model import failpoints, ids
 from reactor.model.clock import Instant
+from reactor.model.doing import DOING, Doing
 from reactor.model.errors import ErrorInfo, PermanentError, StepError
 from reactor.model.event import Event, EventDraft
 from reactor.model.journal import ActionCall, Entry, FlowCall, Outcome, Run, StateChange, Wanted
@@ -33,16 +36,13 @@ def _wake(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-class RunLog(logging.LoggerAdapter[logging.Logger]):
-    """Log lines of one step of one run."""
-
-
 class LiveRun(Borders):
     """Everything one run needs while it is in memory. Made by the executor."""
 
     def __init__(self, executor: Executor, record: Run, event: Event | None, journal: Sequence[Entry] = ()) -> None:
         super().__init__(executor, record, journal)
         self.event = event
+        self.doing = Doing(self.id, record.flow)
         self.spawned: list[int] = []
         """Runs that exist only because of this one and are not in the store yet."""
         self.inputs: Any = None
@@ -59,9 +59,19 @@ class LiveRun(Borders):
 
     async def act(self, path: str, call: ActionCall, action: Action, params: Any) -> Outcome:
         """See `Durable.act`."""
-        ctx = self._context(path, call)
+        doing = Doing(self.id, self.record_.flow, path, call.attempt, self.doing.trace, call.secrets)
+        DOING.set(doing)
+        try:
+            return await self._act(path, call, action, params, self._context(doing))
+        finally:
+            DOING.set(self.doing)
+
+    async def _act(self, path: str, call: ActionCall, action: Action, params: Any, ctx: ActionContext) -> Outcome:
         if not action.is_async:
-            return self._outcome(action, call, lambda: action.handler(ctx, params))
+            began = perf_counter()
+            outcome = self._outcome(action, call, lambda: action.handler(ctx, params))
+            self._measured(action, outcome, perf_counter() - began)
+            return outcome
         await self.border(path)
         self._acts += 1
         try:
@@ -70,12 +80,18 @@ class LiveRun(Borders):
                 if self._let_go:
                     await self._never()
             failpoints.reach("act.before")
+            began = perf_counter()
             outcome = await self._attempt(action, call, ctx, params)
+            self._measured(action, outcome, perf_counter() - began)
             failpoints.reach("act.after")
         finally:
             self._acts -= 1
         self.executor.committer.touch(self, soon=True)
         return outcome
+
+    def _measured(self, action: Action, outcome: Outcome, seconds: float) -> None:
+        error = outcome.error.kind if outcome.error is not None else None
+        self.executor.meters.attempted(action.name, error, seconds)
 
     async def _attempt(self, action: Action, call: ActionCall, ctx: ActionContext, params: Any) -> Outcome:
         try:
@@ -111,18 +127,18 @@ class LiveRun(Borders):
             _log.exception("run %s: %s", self.id, text, exc_info=error)
         return Outcome(error=ErrorInfo("bug", text, retryable=False))
 
-    def _context(self, path: str, call: ActionCall) -> ActionContext:
+    def _context(self, doing: Doing) -> ActionContext:
         return ActionContext(
             run_id=self.id,
-            flow=self.record_.flow,
-            step=path,
-            attempt=call.attempt,
-            idempotency_key=f"{self.id}:{path}",
-            log=RunLog(_log, {"run": self.id, "flow": self.record_.flow, "step": path}),
+            flow=doing.flow,
+            step=doing.step,
+            attempt=doing.attempt,
+            idempotency_key=f"{self.id}:{doing.step}",
+            log=AttemptLog(_log, doing),
             clock=self.executor.clock,
             settings=self.executor.action_settings,
             connections=self.executor.connections_of(self.record_),
-            secrets=call.secrets,
+            secrets=doing.secrets,
         )
 
     async def sleep(self, path: str, until: Instant) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reactor.engine.committer import Committer
 from reactor.engine.flows import FlowBook
 from reactor.engine.limits import Limits
+from reactor.engine.meters import Meters
 from reactor.engine.timers import Timers
 from reactor.model import failpoints, ids
 from reactor.model.clock import Clock, Instant
@@ -42,7 +43,8 @@ class Memory:
         self.book = book
         self.clock = clock
         self.limits = limits
-        self.committer = Committer(store, limits, clock, self.dropped)
+        self.meters = Meters()
+        self.committer = Committer(store, limits, clock, self.dropped, self.meters.commits)
         self.timers = Timers(store, clock, limits, self.wake)
         self.live: dict[int, LiveRun] = {}
         self.stopping = False

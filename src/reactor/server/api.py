@@ -27,11 +27,13 @@ from reactor.server import (
 )
 from reactor.server.config import ServerConfig
 from reactor.server.doors import Doors
+from reactor.server.exposition import OPEN, PLAIN, wants_open
 from reactor.server.guard import Guard, Head
 from reactor.server.headers import hardened
 from reactor.server.ingest import Ingest
-from reactor.server.metrics import MEDIA_TYPE, text
+from reactor.server.metrics import text
 from reactor.server.problems import Headers, Problem, Receive, Scope, Send, answer, read_body, refuse
+from reactor.server.requests import ROUTE
 from reactor.server.stream import Stream
 from reactor.server.table import Call, Line, parse_body, parse_query
 
@@ -85,8 +87,10 @@ class Api:
         try:
             plain = self._plain.get(scope["path"])
             if plain is not None:
+                scope[ROUTE] = scope["path"]
                 await plain(scope, receive, send)
             elif scope["path"].startswith(approval_page.PREFIX):
+                scope[ROUTE] = f"{approval_page.PREFIX}{{key}}"
                 await self._approval_page(scope, receive, send)
             else:
                 await self._resource(scope, receive, send)
@@ -150,6 +154,7 @@ class Api:
             match, child = route.matches(scope)
             if match is not Match.NONE:
                 endpoint: _Path = child["endpoint"]
+                scope[ROUTE] = route.path
                 return child["path_params"], endpoint.lines
         raise Problem(404, f"there is nothing at {scope['path'][:200]!r}; /openapi.json lists what there is")
 
@@ -168,9 +173,12 @@ class Api:
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
         _only(scope, "GET", "HEAD")
-        self._guard.check_metrics(dict(scope["headers"]))
-        body = (await text(self._engine, self._ingest, self._stream)).encode()
-        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body)), *_PRIVATE]
+        head: Head = dict(scope["headers"])
+        self._guard.check_metrics(head)
+        modern = wants_open(head.get(b"accept", b"").decode("latin-1"))
+        body = (await text(self._engine, self._ingest, self._stream, open_metrics=modern)).encode()
+        kind = (OPEN if modern else PLAIN).encode()
+        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"vary", b"accept"), *_PRIVATE]
         await answer(send, 200, headers, body)
 
     async def _openapi(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 import msgspec
 
 from reactor.engine.engine import Engine
+from reactor.engine.meters import OTHER
 from reactor.model.clock import Clock
 from reactor.model.errors import ReactorError
 from reactor.model.event import EventDraft
@@ -22,8 +24,9 @@ from reactor.sdk.trigger import Receipt
 from reactor.server import bodies
 from reactor.server.config import ServerConfig
 from reactor.server.guard import Guard, Head
-from reactor.server.problems import App, Headers, Problem, Receive, Scope, Send, answer, refuse
+from reactor.server.problems import App, Headers, Message, Problem, Receive, Scope, Send, answer, refuse
 from reactor.server.protocol import EXTENSION, at_once
+from reactor.server.requests import ROUTE, Requests
 from reactor.server.routes import Claim, RouteClaims
 
 _log = logging.getLogger("reactor.http")
@@ -55,40 +58,63 @@ class Ingest:
         """Set when the server stops: nothing new is taken."""
         self.refused: dict[int, int] = {}
         """Refusals by status, for the metrics."""
+        self.requests = Requests()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             return
-        path: str = scope["path"]
-        claim = self._exact.get(path)
+        started = perf_counter()
         try:
-            if claim is not None:
-                await self._claimed(claim, {}, scope, receive, send)
-            elif path == "/events":
-                await self._events(scope, receive, send)
-            elif self._claims.patterned and (found := self._claims.match(path, scope["raw_path"])) is not None:
-                await self._claimed(found[0], found[1], scope, receive, send)
-            elif path.startswith("/webhook/"):
-                await self._webhook(scope, receive, send)
-            else:
-                await self.inner(scope, receive, send)
+            status = await self._lead(scope, receive, send)
         except Disconnected:
             return
         except ReactorError as error:
-            await self._refuse(send, error)
+            status = await self._refuse(send, error)
         except Exception as error:  # noqa: BLE001 - a plugin's handler may raise anything: the log tells what
-            _log.exception("%s %s", scope["method"], path)
-            await self._refuse(send, error)
+            _log.exception("%s %s", scope["method"], scope["path"])
+            status = await self._refuse(send, error)
+        self.requests.took(scope.get(ROUTE, OTHER), scope["method"], status, perf_counter() - started)
 
-    async def _refuse(self, send: Send, error: Exception) -> None:
-        status = getattr(error, "status", 503)
+    async def _lead(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """To whoever answers; with which status it was."""
+        path: str = scope["path"]
+        claim = self._exact.get(path)
+        if claim is not None:
+            scope[ROUTE] = claim.path
+            return await self._claimed(claim, {}, scope, receive, send)
+        if path == "/events":
+            scope[ROUTE] = path
+            return await self._events(scope, receive, send)
+        if self._claims.patterned and (found := self._claims.match(path, scope["raw_path"])) is not None:
+            scope[ROUTE] = found[0].path
+            return await self._claimed(found[0], found[1], scope, receive, send)
+        if path.startswith("/webhook/"):
+            scope[ROUTE] = "/webhook/{type}"
+            return await self._webhook(scope, receive, send)
+        return await self._beyond(scope, receive, send)
+
+    async def _beyond(self, scope: Scope, receive: Receive, send: Send) -> int:
+        status = 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        await self.inner(scope, receive, watched)
+        return status
+
+    async def _refuse(self, send: Send, error: Exception) -> int:
+        status: int = getattr(error, "status", 503)
         self.refused[status] = self.refused.get(status, 0) + 1
         await refuse(send, error)
+        return status
 
     # --- the three doors --------------------------------------------------------------------------------------------
 
-    async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _events(self, scope: Scope, receive: Receive, send: Send) -> int:
         head = self._admit(scope, "POST")
         content_type = head.get(b"content-type", b"")
         drafts: Sequence[EventDraft]
@@ -99,7 +125,7 @@ class Ingest:
             drafts, many = await self._other(scope, head, content_type.decode("latin-1"), receive)
         receipts = await self._engine.intake.accept(drafts) if drafts else []
         shown = _whole(receipts) if many else _shown(receipts[0])
-        await _send(scope, send, shown)
+        return await _send(scope, send, shown)
 
     async def _other(
         self, scope: Scope, head: Head, content_type: str, receive: Receive
@@ -126,7 +152,7 @@ class Ingest:
                 return bodies.events(body, base)
         raise Problem(_CURL[0], f"{_CURL[1]} (not {kind[:80]!r})")
 
-    async def _webhook(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _webhook(self, scope: Scope, receive: Receive, send: Send) -> int:
         head = self._admit(scope, "POST")
         path: str = scope["path"]
         body = await self._body(head, receive)
@@ -139,17 +165,16 @@ class Ingest:
         else:
             draft = bodies.webhook(path[len("/webhook/") :], path, body, content_type, base)
         receipts = await self._engine.intake.accept((draft,))
-        await _send(scope, send, _shown(receipts[0]))
+        return await _send(scope, send, _shown(receipts[0]))
 
-    async def _claimed(self, claim: Claim, params: dict[str, str], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _claimed(self, claim: Claim, params: dict[str, str], scope: Scope, receive: Receive, send: Send) -> int:
         method: str = scope["method"]
         handler: HttpHandler | None = claim.handlers.get(method)
         if handler is None and method == "HEAD":
             handler = claim.handlers.get("GET")
         if handler is None:
             if method == "POST" and claim.path.startswith("/webhook/"):
-                await self._webhook(scope, receive, send)
-                return
+                return await self._webhook(scope, receive, send)
             raise _not_allowed(method, claim.handlers)
         self._open()
         head: Head = dict(scope["headers"])
@@ -168,9 +193,10 @@ class Ingest:
         headers: Headers = [(n, v) for n, v in response.headers if n.lower() not in (b"content-length", b"connection")]
         quick = scope.get("extensions", _NONE).get(EXTENSION)
         if quick is not None and at_once(quick, response.status, headers, response.body):
-            return
+            return response.status
         headers.append((b"content-length", b"%d" % len(response.body)))
         await answer(send, response.status, headers, response.body)
+        return response.status
 
     # --- parts of it ------------------------------------------------------------------------------------------------
 
@@ -254,11 +280,12 @@ def _whole(receipts: Sequence[Receipt]) -> bytes:
     return b"[" + b",".join([_shown(receipt) for receipt in receipts]) + b"]"
 
 
-async def _send(scope: Scope, send: Send, body: bytes) -> None:
+async def _send(scope: Scope, send: Send, body: bytes) -> int:
     quick = scope.get("extensions", _NONE).get(EXTENSION)
     if quick is not None and at_once(quick, 202, (_TYPE,), body):
-        return
+        return 202
     await send(
         {"type": "http.response.start", "status": 202, "headers": [_TYPE, (b"content-length", b"%d" % len(body))]}
     )
     await send({"type": "http.response.body", "body": body})
+    return 202

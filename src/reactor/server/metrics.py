@@ -1,14 +1,15 @@
 """What the engine does, in numbers: for the API, and for Prometheus.
 
-Format: https://prometheus.io/docs/instrumenting/exposition_formats/
-Labels have a fixed set of values, but for the figures of single triggers, which are told of the first 500 only: so the
-number of series is bounded whatever flows there are.
+Labels have a fixed set of values, but for the figures of single triggers, which are told of the first 500 only, and
+those by flow, connector and route (`engine/meters.py`, `requests.py`): so the number of series is bounded whatever
+flows there are.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,15 @@ import reactor
 from reactor.engine.engine import Engine
 from reactor.model.clock import to_iso
 from reactor.model.states import RunStatus, TriggerState
+from reactor.server.exposition import Exposition, Labels, Value
 from reactor.server.ingest import Ingest
 from reactor.server.stream import Stream
 
-MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _LIVE = (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
 _LISTENING = (TriggerState.ARMED, TriggerState.LAGGING)
 MOST_TRIGGERS = 500
 _PATIENCE = 2.0
-Labels = Mapping[str, str]
 
 
 def memory() -> int:
@@ -81,21 +81,50 @@ def _triggers(engine: Engine) -> dict[str, int]:
     return found
 
 
-async def text(engine: Engine, ingest: Ingest, stream: Stream) -> str:
-    """Everything for Prometheus."""
-    lines: list[str] = []
+def open_files() -> int:
+    """Descriptors that this process holds; 0 where the system does not tell."""
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError:
+        return 0
+
+
+async def text(engine: Engine, ingest: Ingest, stream: Stream, *, open_metrics: bool = False) -> str:
+    """Everything for a scraper."""
+    lines = Exposition(open_metrics=open_metrics)
     _add(lines, "build_info", "gauge", "The program.", [({"version": reactor.__version__}, 1)])
     _add(lines, "ready", "gauge", "1 while events are taken.", [({}, int(engine.ready))])
-    _add(lines, "process_resident_memory_bytes", "gauge", "Memory of the process.", [({}, memory())])
+    _process(lines, engine)
     refused = [({"status": str(status)}, number) for status, number in sorted(ingest.refused.items())]
     _add(lines, "http_refused_total", "counter", "Requests for ingest that were refused.", refused)
+    _requests(lines, ingest)
     _add(lines, "stream_listeners", "gauge", "Listeners of the event stream.", [({}, stream.listeners)])
     if hasattr(engine, "executor"):
         _engine(lines, engine, await counts(engine))
-    return "\n".join(lines) + "\n"
+        _meters(lines, engine)
+    return lines.text()
 
 
-def _engine(lines: list[str], engine: Engine, found: Mapping[str, int]) -> None:
+def _process(lines: Exposition, engine: Engine) -> None:
+    _add(lines, "process_resident_memory_bytes", "gauge", "Memory of the process.", [({}, memory())])
+    cpu = round(time.process_time(), 3)
+    _add(lines, "process_cpu_seconds_total", "counter", "Processor time of the process.", [({}, cpu)])
+    _add(lines, "process_open_fds", "gauge", "Files and sockets that the process holds open.", [({}, open_files())])
+    began: list[tuple[Labels, Value]] = [({}, engine.started_at / 1000)] if engine.started_at else []
+    _add(lines, "process_start_time_seconds", "gauge", "When the engine started, since 1970.", began)
+
+
+def _requests(lines: Exposition, ingest: Ingest) -> None:
+    answered = [
+        ({"route": route, "method": method, "status": status}, number)
+        for (route, method, status), number in sorted(ingest.requests.answered.items())
+    ]
+    _add(lines, "http_requests_total", "counter", "Requests by the template of their route, and status.", answered)
+    took = [({"route": route}, found) for route, found in sorted(ingest.requests.durations.by.items())]
+    _add(lines, "http_request_duration_seconds", "histogram", "From a request's head to its answer, by route.", took)
+
+
+def _engine(lines: Exposition, engine: Engine, found: Mapping[str, int]) -> None:
     intake, executor, committer = engine.intake, engine.executor, engine.executor.committer
     _add(lines, "events_accepted_total", "counter", "Events committed since the start.", [({}, intake.accepted)])
     _add(lines, "events_duplicate_total", "counter", "Events that had been accepted before.", [({}, intake.duplicates)])
@@ -118,7 +147,7 @@ def _engine(lines: list[str], engine: Engine, found: Mapping[str, int]) -> None:
     _sources(lines, engine)
 
 
-def _sources(lines: list[str], engine: Engine) -> None:
+def _sources(lines: Exposition, engine: Engine) -> None:
     """Figures of single triggers, of so many at most: names of flows are not bounded otherwise."""
     found = engine.triggers.status()[:MOST_TRIGGERS]
     labels = [({"trigger": one.key, "kind": one.kind}, one) for one in found]
@@ -136,12 +165,23 @@ def _sources(lines: list[str], engine: Engine) -> None:
     _add(lines, "trigger_last_event_seconds", "gauge", "When a trigger's last event came, since 1970.", last)
 
 
-def _add(lines: list[str], name: str, kind: str, doc: str, samples: Iterable[tuple[Labels, int]]) -> None:
-    lines += [f"# HELP reactor_{name} {doc}", f"# TYPE reactor_{name} {kind}"]
-    for labels, value in samples:
-        shown = ",".join(f'{key}="{_escaped(text_)}"' for key, text_ in labels.items())
-        lines.append(f"reactor_{name}{{{shown}}} {value}" if shown else f"reactor_{name} {value}")
+def _meters(lines: Exposition, engine: Engine) -> None:
+    """What the engine has measured since its start."""
+    meters = engine.executor.meters
+    ended = [({"flow": flow, "status": status}, n) for (flow, status), n in sorted(meters.ended.items())]
+    _add(lines, "flow_runs_total", "counter", "Runs that ended, by flow (the first 100; the rest `other`).", ended)
+    runs = [({"flow": flow}, found) for flow, found in sorted(meters.runs.by.items())]
+    _add(lines, "run_duration_seconds", "histogram", "Runs from start to end, by flow, waits included.", runs)
+    steps = [({"flow": flow}, found) for flow, found in sorted(meters.steps.by.items())]
+    _add(lines, "step_duration_seconds", "histogram", "Steps with all their attempts, by flow.", steps)
+    attempts = [({"connector": name, "outcome": how}, n) for (name, how), n in sorted(meters.attempts.items())]
+    _add(lines, "action_attempts_total", "counter", "Attempts: `completed`, `failed` or `timeout`.", attempts)
+    actions = [({"connector": name}, found) for name, found in sorted(meters.actions.by.items())]
+    _add(lines, "action_duration_seconds", "histogram", "Single attempts of actions, by connector.", actions)
+    _add(lines, "commit_duration_seconds", "histogram", "Transactions of the store.", [({}, meters.commits)])
+    delay = meters.loop_delay
+    _add(lines, "event_loop_delay_seconds", "histogram", "How late the event loop is, once a second.", [({}, delay)])
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _add(lines: Exposition, name: str, kind: str, doc: str, samples: Iterable[tuple[Labels, Value]]) -> None:
+    lines.add(name, kind, doc, samples)

@@ -25,14 +25,17 @@ from reactor.server.routes import RouteClaims
 from reactor.server.stream import Stream
 
 _BACKLOG = 2_048
+_TICK = 1.0
+"""Seconds."""
 _IN_USE = "another program"
 
 
 class _Server(uvicorn.Server):
     """Leaves signals to the program, and watches over its connections."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
         super().__init__(config)
+        self._engine = engine
         self.leaving = asyncio.Event()
         date_line(self.server_state)
 
@@ -49,9 +52,12 @@ class _Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection):
                     connection.sweep(loop.time())
+            due = loop.time() + _TICK
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(_TICK):
                     await self.leaving.wait()
+            if hasattr(self._engine, "executor") and not self.leaving.is_set():
+                self._engine.executor.meters.loop_delay.take(max(0.0, loop.time() - due))
 
 
 class Running:
@@ -116,7 +122,7 @@ async def start(engine: Engine, claims: RouteClaims, config: ServerConfig, doors
 
     ingest = Ingest(engine, claims, guard, config, _nowhere)
     ingest.inner = build(engine, guard, config, stream, ingest, doors or Doors())
-    server = _Server(_uvicorn(config, ingest))
+    server = _Server(_uvicorn(config, ingest), engine)
     running = Running(config, server, ingest, stream, guard)
     running.port = port
     await running._begin(sockets)  # noqa: SLF001 - its own other half

@@ -1,12 +1,9 @@
 import datetime as dt
-import json
-import logging
-import sys
 
 import click
 import pytest
 
-from reactor.cli import logs, output
+from reactor.cli import output
 from reactor.cli.options import read_json, set_values
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, 0, tzinfo=dt.UTC)
@@ -75,32 +72,6 @@ def test_set_values():
             set_values(given, (wrong,))
     with pytest.raises(click.BadParameter):
         set_values([1], ("x=1",))
-
-
-def record(message, *args, **extra):
-    made = logging.LogRecord("reactor.run", logging.INFO, __file__, 1, message, args, None)
-    made.__dict__.update(extra)
-    return made
-
-
-def test_text_lines_cannot_be_forged():
-    line = logs.TextLines().format(record("hi %s", "x\n2026 ERROR forged\x1b[2J", run="run_1", step="say"))
-    assert "\n" not in line
-    assert "\x1b" not in line
-    assert "[run_1 say] hi x\\n2026" in line
-
-
-def test_json_lines_hold_what_the_record_is_about():
-    try:
-        raise ValueError("x")
-    except ValueError:
-        made = record("hi\n%d", 1, run="run_1", flow="f", trigger="f/0")
-        made.exc_info = sys.exc_info()
-    line = json.loads(logs.JsonLines().format(made))
-    assert line["message"] == "hi\n1"
-    assert (line["level"], line["run"], line["flow"], line["trigger"]) == ("info", "run_1", "f", "f/0")
-    assert "ValueError: x" in line["traceback"]
-    assert "step" not in line
 
 
 def test_texts_of_others_do_not_speak_to_the_terminal():

@@ -7,6 +7,7 @@ from reactor.testing.servers.mosquitto import Mosquitto
 from reactor.testing.servers.nats import Nats
 from reactor.testing.servers.postgres import Postgres, postgres_program, postgres_server
 from reactor.testing.servers.process import Missing, Server, free_port
+from reactor.testing.servers.prometheus import Prometheus
 from reactor.testing.servers.redis import Redis
 from reactor.testing.servers.smtp import Received, SmtpServer, certificate, certificate_files, smtp_server
 from reactor.testing.servers.wire import Wire
@@ -19,6 +20,7 @@ __all__ = [
     "Mosquitto",
     "Nats",
     "Postgres",
+    "Prometheus",
     "Received",
     "Redis",
     "Server",

@@ -47,12 +47,42 @@ $(STAMP): pyproject.toml hatch_build.py proto/reactor/plugin/v1/plugin.proto $(L
 	@$(UV) pip install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# The control room. Where there is no Node, PyPI's wheel brings one.
+UI := src/reactor/server/ui/index.html
+NODE_MODULES := ui/node_modules/.package-lock.json
+UI_SOURCES := $(shell find ui/src ui/public -type f ! -name openapi.json ! -name schema.d.ts 2>/dev/null) \
+	ui/index.html ui/vite.config.ts ui/tsconfig.json
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix ui --silent
+
+.PHONY: ui
+ui: $(UI) ## Build the control room into the package
+	@:
+
+$(NODE_MODULES): ui/package.json ui/package-lock.json | $(STAMP)
+	@command -v npm >/dev/null || [ -x $(BIN)/npm ] || $(UV) pip install --require-hashes -r requirements/node.txt
+	@$(NPM) ci --no-audit --no-fund
+	@touch $@
+
+ui/src/api/schema.d.ts: $(wildcard src/reactor/server/*.py) scripts/openapi.py $(NODE_MODULES)
+	@$(BIN)/python scripts/openapi.py > ui/src/api/openapi.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" ui/node_modules/.bin/openapi-typescript --enum=false ui/src/api/openapi.json -o $@ >/dev/null
+	@touch $@
+
+$(UI): ui/src/api/schema.d.ts $(UI_SOURCES)
+	@$(NPM) run build >/dev/null
+	@touch $@
+
+.PHONY: ui-check
+ui-check: ui/src/api/schema.d.ts ## Lint and types of the control room, and its unit tests
+	@$(NPM) run check
+	@$(NPM) run test
+
 .PHONY: run
-run: setup ## Start Reactor with the example flows on http://127.0.0.1:5000
+run: setup ui ## Start Reactor with the example flows on http://127.0.0.1:5000
 	@EXAMPLES_URL=http://127.0.0.1:$(PORT) exec $(BIN)/reactor run examples --config examples/reactor.toml --port $(PORT) $(ARGS)
 
 .PHONY: test
-test: setup ## Run all tests (ARGS="-k word" for some); missing servers are skipped by name
+test: setup ui ## Run all tests (ARGS="-k word" for some); missing servers are skipped by name
 	@$(BIN)/pytest -n 2 --dist loadgroup tests $(ARGS)
 
 .PHONY: crash
@@ -60,7 +90,7 @@ crash: setup ## Run only the tests that kill processes
 	@$(BIN)/pytest -n 0 -m crash tests/crash $(ARGS)
 
 .PHONY: check
-check: setup ## Lint, format, types, layers and the repository's own checks (< 60 s)
+check: setup ui-check ## Lint, format, types, layers and the repository's own checks (< 60 s)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -86,7 +116,7 @@ bench: setup ## Measure (see bench/)
 	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: build
-build: setup ## Build the wheel into dist/
+build: setup ui ## Build the wheel into dist/
 	@$(BIN)/hatchling build --target wheel
 
 .PHONY: services
@@ -96,7 +126,7 @@ services: ## Install the server programs that tests use (Debian, needs root or s
 		$$SUDO apt-get update -qq; \
 		$$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SERVICES)
 
-SERVICES := python3-venv postgresql mariadb-server redis-server dovecot-imapd default-jre-headless maven mosquitto nats-server prometheus ruby ruby-grpc ruby-grpc-tools wrk
+SERVICES := python3-venv chromium postgresql mariadb-server redis-server dovecot-imapd default-jre-headless maven mosquitto nats-server prometheus ruby ruby-grpc ruby-grpc-tools wrk
 
 .PHONY: lock
 lock: $(BIN)/uv ## Resolve requirements/*.txt again (ARGS="--upgrade" for newer versions)
@@ -111,5 +141,5 @@ $(BIN)/uv:
 
 .PHONY: clean
 clean: ## Remove everything that can be made again, .venv too
-	@rm -rf $(VENV) dist build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@rm -rf $(VENV) ui/node_modules src/reactor/server/ui dist build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage htmlcov
 	@find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -18,6 +18,7 @@ if not os.environ.get("EXPLORE"):
 
 # executable → Debian package. `make services` installs them all.
 PACKAGES = {
+    "chromium": "chromium",
     "nats-server": "nats-server",
     "dovecot": "dovecot-imapd",
     "initdb": "postgresql",

@@ -26,7 +26,7 @@ async def signed_in(kit: Kit) -> AsyncIterator[httpx2.AsyncClient]:
 
 async def sign_in(kit: Kit, browser: httpx2.AsyncClient) -> None:
     answer = await browser.get(kit.running.sign_in_link())
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/ui/")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
@@ -51,14 +51,14 @@ async def test_a_link_signs_in_once(tmp_path: Path) -> None:
         link = kit.running.sign_in_link()
         async with httpx2.AsyncClient(base_url=kit.running.url) as other:
             assert (await other.head(link)).status_code == 405  # looking does not use it up
-            assert (await other.get(link)).headers["location"] == "/"
+            assert (await other.get(link)).headers["location"] == "/ui/"
             assert (await other.get("/api/v1/runs")).status_code == 200
         async with httpx2.AsyncClient(base_url=kit.running.url) as late:
             again = await late.get(link)
-            assert (again.headers["location"], "set-cookie" in again.headers) == ("/#used", False)
+            assert (again.headers["location"], "set-cookie" in again.headers) == ("/ui/sign-in?used=true", False)
             assert (await late.get("/api/v1/runs")).status_code == 401
         made = (await kit.post("/api/v1/sign-in-links")).json()
-        assert (await kit.http.get(made["url"])).headers["location"] == "/"
+        assert (await kit.http.get(made["url"])).headers["location"] == "/ui/"
 
 
 async def test_changes_by_a_session_need_our_own_page(tmp_path: Path) -> None:
@@ -99,18 +99,25 @@ async def test_a_session_outlives_a_restart_and_ends_with_its_token(tmp_path: Pa
 
 async def test_the_page_holds_nothing_and_lets_nothing_in(tmp_path: Path) -> None:
     async with serving(tmp_path, flow("secret-flow")) as kit:
-        answer = await kit.http.get("/")
-        assert answer.status_code == 200
+        home = await kit.http.get("/")
+        assert (home.status_code, home.headers["location"]) == (303, "/ui/")
+        answer, other = await kit.http.get("/ui/"), await kit.http.get("/ui/flows/secret-flow")
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
-        assert "script-src 'sha256-" in policy
+        nonce = policy.partition("'nonce-")[2].partition("'")[0]
+        assert len(nonce) > 20
+        assert nonce not in other.headers["content-security-policy"]
         assert answer.headers["x-frame-options"] == "DENY"
-        assert "secret-flow" not in answer.text
+        assert "secret-flow" not in other.text
         assert TOKEN not in answer.text
-        for word in ("innerHTML", "insertAdjacentHTML", "document.write", "eval(", "https://", " style=", " onclick="):
+        for word in ("https://", " style=", " onclick="):
             assert word not in answer.text
-        assert (await kit.http.get("/", headers={"host": "evil.example"})).status_code == 403
+        assert (await kit.http.get("/ui/", headers={"host": "evil.example"})).status_code == 403
+        assert (await kit.http.get("/ui/assets/no.js")).status_code == 404
+        assert (await kit.http.post("/ui/")).status_code == 405
+        for path in ("/ui/../guard.py", "/ui/%2e%2e/guard.py", "/ui/assets/../../guard.py"):
+            assert "Guard" not in (await kit.http.get(path)).text
 
 
 async def test_every_answer_is_safe_in_a_browser(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from reactor.server import (
     api_triggers,
     api_versions,
     approval_page,
+    control_room,
     page,
 )
 from reactor.server.config import ServerConfig
@@ -70,7 +71,8 @@ class Api:
         self._approval_page = approval_page.ApprovalPage(engine, guard)
         self._url = f"http://{config.host}:{config.port}"
         self._plain = {
-            "/": self._page.show,
+            "/": self._page.home,
+            "/ui": self._page.home,
             "/login": self._page.login,
             "/logout": self._page.logout,
             "/health": self._health,
@@ -89,6 +91,8 @@ class Api:
             if plain is not None:
                 scope[ROUTE] = scope["path"]
                 await plain(scope, receive, send)
+            elif scope["path"].startswith(control_room.PREFIX):
+                await self._page.show(scope, receive, send)
             elif scope["path"].startswith(approval_page.PREFIX):
                 scope[ROUTE] = f"{approval_page.PREFIX}{{key}}"
                 await self._approval_page(scope, receive, send)

@@ -1,23 +1,19 @@
-"""The page at `/`: one file without a value of ours in it; what it shows it asks of the API."""
+"""`/`, the control room below `/ui/`, and signing in and out. The pages hold no value of ours: they ask the API."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-from functools import cache
-from importlib import resources
 from urllib.parse import parse_qs
 
 import msgspec
 
+from reactor.server import control_room
 from reactor.server.bodies import parse
 from reactor.server.guard import Guard, Head
-from reactor.server.headers import PAGE, page_policy
+from reactor.server.headers import PAGE
 from reactor.server.problems import Problem, Receive, Scope, Send, answer, read_body
 
-_INLINE = re.compile(rb"<(script|style)>(.*?)</\1>", re.DOTALL)
 _LARGEST = 4_096
+_HOME = control_room.PREFIX.encode()
 
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,36 +25,23 @@ class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _decode = msgspec.json.Decoder(SignIn).decode
 
 
-@cache
-def html() -> tuple[bytes, tuple[bytes, bytes]]:
-    """The page, and its Content-Security-Policy: nothing but its own script and style."""
-    text = resources.files("reactor.server").joinpath("page.html").read_bytes()
-    found: dict[bytes, list[bytes]] = {b"script": [], b"style": []}
-    for kind, content in _INLINE.findall(text):
-        digest = base64.b64encode(hashlib.sha256(content).digest())
-        found[kind].append(b"'sha256-" + digest + b"'")
-    return text, page_policy(found[b"script"], found[b"style"])
-
-
 class Page:
-    """`/`, `/login` and `/logout`."""
+    """`/`, `/ui/…`, `/login` and `/logout`."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
 
-    async def show(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The page itself. It tells nothing before its reader has signed in."""
+    async def home(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`/`: to the control room."""
         self._guard.check_host(dict(scope["headers"]))
         if scope["method"] not in ("GET", "HEAD"):
             raise Problem(405, "the page is read with GET", headers=[(b"allow", b"GET, HEAD")])
-        text, policy = html()
-        headers = [
-            (b"content-type", b"text/html; charset=utf-8"),
-            (b"content-length", b"%d" % len(text)),
-            policy,
-            *PAGE,
-        ]
-        await answer(send, 200, headers, text)
+        await self._moved(send, _HOME)
+
+    async def show(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The control room. It tells nothing before its reader has signed in."""
+        self._guard.check_host(dict(scope["headers"]))
+        await control_room.show(scope, send)
 
     async def login(self, scope: Scope, receive: Receive, send: Send) -> None:
         """By a one-time link (GET), or by the token (POST, from the page)."""
@@ -67,9 +50,9 @@ class Page:
         if scope["method"] == "GET":
             code = parse_qs(scope["query_string"].decode("latin-1")).get("code", [""])[0]
             if self._guard.redeem(code):
-                await self._moved(send, b"/", self._cookie(scope, self._guard.new_session()))
+                await self._moved(send, _HOME, self._cookie(scope, self._guard.new_session()))
             else:
-                await self._moved(send, b"/" if self._guard.signed_in(head) else b"/#used")
+                await self._moved(send, _HOME if self._guard.signed_in(head) else _HOME + b"sign-in?used=true")
             return
         await self._change(scope, head)
         form = parse(_decode, await read_body(receive, _LARGEST))

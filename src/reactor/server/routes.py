@@ -12,7 +12,8 @@ from reactor.model.errors import ConflictError, InvalidError
 from reactor.sdk.http import HttpHandler
 
 OWN = (
-    "api", "approvals", "assets", "events", "health", "login", "logout", "metrics", "openapi.json", "ready", "webhook",
+    "api", "approvals", "assets", "events", "health", "login", "logout", "mcp", "metrics",
+    "openapi.json", "ready", "ui", "webhook",
 )  # fmt: skip
 """First segments of Reactor's own paths. Under `/webhook` triggers may claim: the older flows do."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

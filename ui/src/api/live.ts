@@ -1,0 +1,123 @@
+/**
+ * What changes, as it changes: one EventSource for the whole browser.
+ *
+ * The tab that holds a lock listens; the others hear it through a BroadcastChannel. (Six streams over HTTP/1.1 would use
+ * up all connections that a browser opens to one host.) The browser resumes by Last-Event-ID itself; a `gap`, or a
+ * stream that begins anew, is told as `gap`, and then everything that is shown is asked for again.
+ */
+import { useEffect, useRef, useSyncExternalStore } from "react";
+
+export interface Change {
+  kind: string;
+  id: string;
+  data: Record<string, unknown>;
+}
+
+export type Liveness = "connecting" | "live" | "lost";
+
+type Listener = (change: Change) => void;
+
+const KINDS = ["run", "step", "event", "flow", "trigger", "alert", "approval", "letter", "connection", "log", "gap"];
+const listeners = new Set<Listener>();
+const watchers = new Set<() => void>();
+let liveness: Liveness = "connecting";
+let source: EventSource | null = null;
+let last = "";
+let channel: BroadcastChannel | null = null;
+
+function tell(change: Change): void {
+  for (const listener of [...listeners]) listener(change);
+}
+
+function become(now: Liveness): void {
+  if (now === liveness) return;
+  const before = liveness;
+  liveness = now;
+  for (const watcher of watchers) watcher();
+  // What happened while the line was dead may be past the stream's memory: `hello` comes before what is resumed.
+  if (now === "live" && before === "lost") tell({ kind: "gap", id: last, data: {} });
+}
+
+function publish(message: { liveness: Liveness } | { change: Change }): void {
+  channel?.postMessage(message);
+  if ("liveness" in message) become(message.liveness);
+  else {
+    last = message.change.id;
+    tell(message.change);
+  }
+}
+
+function connect(): void {
+  source?.close();
+  source = new EventSource(last ? `/api/v1/stream?after=${last}` : "/api/v1/stream");
+  source.addEventListener("hello", () => publish({ liveness: "live" }));
+  for (const kind of KINDS) {
+    source.addEventListener(kind, (event) => {
+      const message = event as MessageEvent<string>;
+      publish({ change: { kind, id: message.lastEventId, data: JSON.parse(message.data) } });
+    });
+  }
+  source.onerror = () => {
+    publish({ liveness: "lost" });
+    // A refusal (503 while starting, 401) ends an EventSource for good; a cut line is taken up by the browser.
+    if (source?.readyState === EventSource.CLOSED) setTimeout(connect, 2_000);
+  };
+}
+
+let begun = false;
+
+/** Begin to listen; once, after the sign-in. */
+export function begin(): void {
+  if (begun) return;
+  begun = true;
+  if (!("locks" in navigator) || !("BroadcastChannel" in window)) {
+    connect();
+    return;
+  }
+  channel = new BroadcastChannel("reactor-live");
+  channel.onmessage = (event: MessageEvent<{ liveness: Liveness } | { change: Change } | { ask: true }>) => {
+    if ("ask" in event.data) {
+      if (source) channel?.postMessage({ liveness });
+    } else if ("liveness" in event.data) become(event.data.liveness);
+    else {
+      last = event.data.change.id;
+      tell(event.data.change);
+    }
+  };
+  channel.postMessage({ ask: true });
+  // Held until this tab goes; the next one in the queue then goes on after the last change that it has heard.
+  void navigator.locks.request("reactor-live", () => {
+    connect();
+    return new Promise<never>(() => {});
+  });
+}
+
+/** Hear of changes of these kinds while a component is shown. */
+export function useLive(kinds: readonly string[], listener: Listener): void {
+  const current = useRef(listener);
+  current.current = listener;
+  const wanted = kinds.join(",");
+  useEffect(() => {
+    const set = new Set([...wanted.split(","), "gap"]);
+    const each = (change: Change) => {
+      if (set.has(change.kind)) current.current(change);
+    };
+    listeners.add(each);
+    return () => {
+      listeners.delete(each);
+    };
+  }, [wanted]);
+}
+
+/** Whether what is shown follows the server. */
+export function useLiveness(): Liveness {
+  return useSyncExternalStore(
+    (watcher) => {
+      watchers.add(watcher);
+      return () => {
+        watchers.delete(watcher);
+      };
+    },
+    () => liveness,
+  );
+}

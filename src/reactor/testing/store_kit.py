@@ -11,6 +11,7 @@ from reactor.model.event import Event
 from reactor.model.ids import IdMaker, to_text
 from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
+from reactor.stores.access import AuditLog, CredentialStore, UserStore
 from reactor.stores.port import Acceptance, Batch, Claim, Committed, EventLog, History, LetterBox, RunFilter, Store
 from reactor.testing.actions import StillClock
 
@@ -43,7 +44,7 @@ HARD_DATA: tuple[Any, ...] = (
 )
 
 
-class WholeStore(Store, History, EventLog, LetterBox, Protocol):
+class WholeStore(Store, History, EventLog, LetterBox, UserStore, CredentialStore, AuditLog, Protocol):
     """All ports in one."""
 
 

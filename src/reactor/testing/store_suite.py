@@ -24,6 +24,7 @@ from reactor.model.event import Event
 from reactor.model.journal import Controlled, Entry, Run
 from reactor.model.states import RunStatus
 from reactor.stores.port import Acceptance, Batch, Committed, EventFilter, EventRow, FlowVersion, RunFilter
+from reactor.testing.store_access import AuditSuite, PeopleSuite
 from reactor.testing.store_kit import BLOB_LIMIT, HARD_DATA, HARD_TEXTS, Opened, same, segment
 from reactor.testing.store_letters import LetterSuite
 from reactor.testing.store_log import LogSuite
@@ -485,5 +486,8 @@ class PurgeSuite:
         same(await opened.store.event(new.key), new)
 
 
-class StoreSuite(CommitSuite, ClaimSuite, VerdictSuite, ListSuite, LookBackSuite, PurgeSuite, LogSuite, LetterSuite):
-    """All of it, for an adapter that is `Store`, `History`, `EventLog` and `LetterBox`."""
+class StoreSuite(
+    CommitSuite, ClaimSuite, VerdictSuite, ListSuite, LookBackSuite, PurgeSuite, LogSuite, LetterSuite, PeopleSuite,
+    AuditSuite,
+):  # fmt: skip
+    """All of it, for an adapter that is every port of `stores/port.py` and `stores/access.py`."""

@@ -28,6 +28,7 @@ from reactor.stores.port import (
     Verdict,
 )
 from reactor.stores.sqlite import purge, queries, rows, schema
+from reactor.stores.sqlite.access import AccessTables
 from reactor.stores.sqlite.faults import translated
 from reactor.stores.sqlite.inbox import Cargo, Origins
 from reactor.stores.sqlite.reader import Reader
@@ -40,9 +41,8 @@ STATE_MEMORY = 7 * 86_400_000
 """Milliseconds after which a key's state that was due, and that nobody took up, is dropped: its trigger is gone."""
 
 
-class SqliteStore:
-    """`Store`, `History`, `EventLog` and `LetterBox` on one file. The folder belongs to one process at a time (a
-    lock on the file `lock` in it).
+class SqliteStore(AccessTables):
+    """All ports of stores on one file. The folder belongs to one process at a time (a lock on the file `lock` in it).
 
     A commit that failed as busy may be given again as it is: claims know their owner, records are replaced, and an
     entry that stands in a journal twice says the same.

@@ -18,6 +18,7 @@ from reactor.engine.folder import Folder
 from reactor.engine.limits import Limits
 from reactor.engine.saved_connections import FILE as CONNECTIONS_FILE
 from reactor.engine.saved_connections import SavedConnections
+from reactor.engine.statistics.machine import Machine
 from reactor.engine.vault import Vault, write_private
 from reactor.language import loader
 from reactor.language.inputs import check_inputs
@@ -247,6 +248,8 @@ def build(settings: Settings, *, server: bool = True, program: Additions | None 
             history=store,
             log=store,
             letters=store,
+            statistics=store,
+            machine=Machine(settings.data, settings.store_file),
             connections=SavedConnections(settings.data / CONNECTIONS_FILE, catalog, clock),
             catalog=catalog,
             clock=clock,

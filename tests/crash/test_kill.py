@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -79,6 +81,23 @@ async def test_twenty_kills_under_load(tmp_path: Path, world: World, capsys: pyt
 async def test_some_kills_under_load(tmp_path: Path, world: World, capsys: pytest.CaptureFixture[str]) -> None:
     sent, recovered = _killed(tmp_path, world, kills=3, events=500, clients=3)
     _judge(await count(tmp_path, sent, world), 3, recovered, capsys)
+    _counted(tmp_path / "data" / "reactor.db")
+
+
+def _counted(path: Path) -> None:
+    """The figures that were written along are those of what is there: a kill loses none and doubles none."""
+    tallied = "SELECT minute, flow, what, sum(count), sum(total) FROM tallies JOIN origins ON origin = id"
+    with contextlib.closing(sqlite3.connect(path)) as store:
+        ends = store.execute(f"{tallied} WHERE what BETWEEN 4 AND 6 GROUP BY 1, 2, 3").fetchall()
+        runs = store.execute(
+            """SELECT finished_at / 60000, flow, status, count(*), sum(finished_at - started_at)
+            FROM runs JOIN origins ON origin = id WHERE status BETWEEN 4 AND 6 GROUP BY 1, 2, 3"""
+        ).fetchall()
+        [started] = store.execute("SELECT sum(count) FROM tallies WHERE what = 7").fetchone()
+        [events] = store.execute("SELECT sum(count) FROM tallies WHERE what = 8").fetchone()
+        assert sorted(ends) == sorted(runs)
+        assert started == sum(run[3] for run in runs)
+        assert [events] == [*store.execute("SELECT count(*) FROM events").fetchone()]
 
 
 def _seen(load: Clients) -> float | None:

@@ -15,6 +15,7 @@ import msgspec
 
 from reactor.engine.engine import Engine, Parts
 from reactor.engine.limits import Limits
+from reactor.engine.statistics.machine import Machine
 from reactor.model.clock import SystemClock, SystemEntropy
 from reactor.model.flow import ActionStep, Flow, TriggerSpec
 from reactor.sdk import Connector, Effect, PermanentError, action
@@ -127,6 +128,8 @@ async def serving(
         Parts(
             store=store,
             history=store,
+            statistics=store,
+            machine=Machine(folder, folder / "reactor.db"),
             catalog=Catalog([tests, *built_in]),
             clock=clock,
             entropy=SystemEntropy(),

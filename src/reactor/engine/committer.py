@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from reactor.engine.limits import Limits
 from reactor.engine.meters import SHORT, Histogram
+from reactor.engine.statistics.tallying import TallySheet
 from reactor.model.clock import Clock
 from reactor.model.errors import BusyError, StoreBrokenError, StoreBusyError, StoreError
 from reactor.model.journal import Run
@@ -107,6 +108,7 @@ class Committer:
         self.trouble: str | None = None
         """Why the last commit failed, while it is being tried again."""
         self.commits = 0
+        self.sheet = TallySheet()
         self.followers: Callable[[Sequence[Acceptance], Committed], None] | None = None
         """Told of the events of each commit, in the same turn in which they stop to be `lowest`."""
         self.tasks: set[asyncio.Task[None]] = set()
@@ -193,7 +195,7 @@ class Committer:
         Raises:
             StoreBrokenError: it cannot be written.
         """
-        while self._offers or self._dirty or self._carried:
+        while self._offers or self._dirty or self._carried or self.sheet.pending:
             await self.add(Batch())
         if self.tasks:
             await asyncio.wait(self.tasks)
@@ -224,6 +226,7 @@ class Committer:
         while self._offers or self._dirty or self._waiters or self._carried:
             offers, waiters, batch = self._collect()
             self._sent = batch
+            self.sheet.fold(batch)
             try:
                 began = perf_counter()
                 committed = await self._store.commit(batch)
@@ -289,6 +292,7 @@ class Committer:
 
     def _settle(self, batch: Batch, committed: Committed, offers: list[Offer], waiters: list[Waiter]) -> None:
         self._sent = None
+        self.sheet.settled(batch, committed)
         if self.followers is not None and batch.accepted:
             self.followers(batch.accepted, committed)
         self.commits += 1
@@ -310,6 +314,7 @@ class Committer:
     def _postpone(self, batch: Batch, offers: list[Offer], waiters: list[Waiter], error: StoreBusyError) -> None:
         """Refuse what came from outside, keep what runs have done, and try again."""
         self._sent = None
+        self.sheet.failed()
         if self.trouble is None:
             _log.error("the store cannot write: %s; trying again", error)
         self.trouble = str(error)
@@ -373,4 +378,5 @@ def _joined(first: Batch | None, second: Batch | None) -> Batch:
         whole.verdicts.extend(second.verdicts)
         whole.letters.extend(second.letters)
         whole.answered.extend(second.answered)
+        whole.samples.extend(second.samples)
     return whole

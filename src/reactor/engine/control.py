@@ -199,6 +199,8 @@ class Control:
             runs={record.key: copy.copy(record)},
             journal=[(record.key, _encode(kept))] if kept else [],
         )
+        if record.started_at is not None:
+            executor.committer.sheet.began(record)
         await self._commit(batch)
         executor.begin(record, event, flow, kept)
         return ids.to_text("run", record.key)

@@ -25,6 +25,9 @@ from reactor.engine.retention import Retention
 from reactor.engine.saved_connections import SavedConnections
 from reactor.engine.sealing import Derive
 from reactor.engine.simulation.simulate import Simulate
+from reactor.engine.statistics.figures import Figures
+from reactor.engine.statistics.machine import Machine
+from reactor.engine.statistics.sampling import Sampling
 from reactor.engine.triggers import Triggers
 from reactor.engine.versions import Versions
 from reactor.model import ids
@@ -36,6 +39,7 @@ from reactor.sdk.http import HttpRoutes
 from reactor.sdk.manifest import Catalog
 from reactor.sdk.trigger import Receipt
 from reactor.stores.port import EventFilter, EventLog, History, LetterBox, RunFilter, Store
+from reactor.stores.statistics import Statistics
 
 _log = logging.getLogger("reactor.engine")
 
@@ -70,6 +74,9 @@ class Parts(msgspec.Struct, kw_only=True):
     """The same object as `store`, too; None: a message that cannot be read stops its trigger."""
     connections: SavedConnections | None = None
     """The saved ones; None: flows see their own only."""
+    statistics: Statistics | None = None
+    """The same object as `store`, too; None: there are no figures of what was."""
+    machine: Machine | None = None
     retention: int | None = None
     """Milliseconds that finished runs are kept; None: for ever."""
 
@@ -89,6 +96,8 @@ class Engine:
         self.neighbours = Neighbours(self.book)
         self.retention = Retention(parts.store, parts.clock, parts.retention, self.book.retentions)
         self.connections = parts.connections or SavedConnections(None, parts.catalog, parts.clock)
+        self.machine = parts.machine or Machine()
+        self.figures: Figures | None = None
         self.ready = False
         self.started_at = 0
 
@@ -124,6 +133,9 @@ class Engine:
         self.control = Control(self.executor, parts.history)
         self.versions = Versions(self.executor, parts.history, self.control)
         self.executor.flow_control.decisions.cancel = self.control.cancel
+        self.sampling = Sampling(self.executor, self.intake, parts.statistics, self.machine)
+        if parts.statistics is not None:
+            self.figures = Figures(parts.statistics, self.sampling, self.book, parts.clock)
         self.explain = Explain(self.executor, parts.history, parts.log)
         self.simulate = Simulate(self.executor, parts.history)
         self.letters = Letters(
@@ -157,6 +169,7 @@ class Engine:
         self.executor.recover_waiting()
         self.executor.timers.start()
         self.retention.start()
+        self.sampling.start()
         for name, flow in self.book.current.items():
             if self.book.enabled.get(name, True):
                 self.triggers.changed(name, flow)
@@ -191,6 +204,7 @@ class Engine:
         await self.triggers.stop()
         await self.executor.timers.stop()
         await self.retention.stop()
+        await self.sampling.stop()
         await self.executor.drain()
         await self._flush()
         self.changes.close()

@@ -129,12 +129,16 @@ class Executor(Memory):
         live = self.start(record, event, flow, journal)
         if record.status is RunStatus.PENDING:
             live.status(RunStatus.RUNNING, started_at=self.clock.now())
+            self.committer.sheet.began(record)
 
     def fail(self, record: Run, event: Event | None, error: ErrorInfo) -> None:
         """End a run that is on disk and cannot begin."""
         live = LiveRun(self, record, event)
         self.live[record.key] = live
+        fresh = record.started_at is None
         live.status(RunStatus.RUNNING, owner=self.instance, started_at=record.started_at or self.clock.now())
+        if fresh:
+            self.committer.sheet.began(record)
         live.record(Entry("", self.clock.now(), RunStatus.FAILED.value, None, error))
         self.finish(live, RunEnd(RunStatus.FAILED, error=error))
 
@@ -268,6 +272,7 @@ class Executor(Memory):
         live.inputs = inputs
         live.record(begun)
         live.status(RunStatus.RUNNING, started_at=begun.at)
+        self.committer.sheet.began(record)
         parent.spawned.append(record.key)
         self.live[record.key] = live
         self._go(live, flow)
@@ -313,6 +318,7 @@ class Executor(Memory):
         self.waits.forget(record.key)
         if record.owner != self.instance:
             record.epoch += 1
+        fresh = record.started_at is None
         live.status(
             RunStatus.RUNNING,
             owner=self.instance,
@@ -321,6 +327,8 @@ class Executor(Memory):
             waits=(),
             started_at=record.started_at or self.clock.now(),
         )
+        if fresh:
+            self.committer.sheet.began(record)
         if flow is None:
             message = f"version {record.version} of flow {record.flow!r} cannot be loaded any more; see the log"
             live.record(Entry("", self.clock.now(), "failed", None, ErrorInfo("version", message, retryable=False)))

@@ -17,6 +17,7 @@ from reactor.server import (
     api_diagrams,
     api_events,
     api_flows,
+    api_metrics,
     api_runs,
     api_server,
     api_simulate,
@@ -52,6 +53,7 @@ LINES: tuple[Line, ...] = (
     *api_triggers.LINES,
     *api_connections.LINES,
     *api_versions.LINES,
+    *api_metrics.LINES,
     *api_server.LINES,
 )
 

@@ -35,6 +35,10 @@ class RunQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
     since: str | None = None
     """A time, or how long ago (`24h`)."""
     until: str | None = None
+    finished_since: str | None = None
+    """Only runs that ended then or later."""
+    finished_until: str | None = None
+    """Only runs that ended before."""
 
 
 class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +75,8 @@ async def runs(call: Call) -> Any:
         trigger=query.trigger,
         since=time_of("since", query.since, now),
         until=time_of("until", query.until, now),
+        finished_since=time_of("finished_since", query.finished_since, now),
+        finished_until=time_of("finished_until", query.finished_until, now),
         below=cursor_of("run", query.cursor),
         limit=query.limit + 1,
     )

@@ -69,12 +69,13 @@ async def figures(engine: Engine) -> dict[str, Any]:
         "live": len(engine.executor.live),
         "queued": committer.queued,
         "commits": committer.commits,
-        "triggers": _triggers(engine),
+        "triggers": triggers(engine),
         "memory": memory(),
     }
 
 
-def _triggers(engine: Engine) -> dict[str, int]:
+def triggers(engine: Engine) -> dict[str, int]:
+    """How many triggers are in each state."""
     found = dict.fromkeys((state.value for state in TriggerState), 0)
     for status in engine.triggers.status():
         found[status.state.value] += 1
@@ -142,7 +143,7 @@ def _engine(lines: Exposition, engine: Engine, found: Mapping[str, int]) -> None
     _add(lines, "commits_total", "counter", "Transactions since the start.", [({}, committer.commits)])
     trouble = int(committer.trouble is not None or committer.broken is not None)
     _add(lines, "commit_trouble", "gauge", "1 while the store cannot write.", [({}, trouble)])
-    by_state = [({"state": state}, number) for state, number in _triggers(engine).items()]
+    by_state = [({"state": state}, number) for state, number in triggers(engine).items()]
     _add(lines, "triggers", "gauge", "Triggers by state.", by_state)
     _sources(lines, engine)
 

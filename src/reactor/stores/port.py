@@ -82,9 +82,27 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """JSON of what the engine knows beside it; the store does not look inside."""
 
 
+class Tally(msgspec.Struct, frozen=True):
+    """So many things that happened within one minute, to be added to what is counted there already."""
+
+    minute: int
+    """Since 1970."""
+    flow: str
+    trigger: str
+    """Flow and trigger of runs; both empty for events."""
+    what: str
+    """`completed`, `failed`, `cancelled`: ends of runs; `started`: runs that began; `event`: events taken in."""
+    bucket: int
+    """Of the duration (`model.histogram`)."""
+    count: int
+    """May be negative: something was counted that did not come to be."""
+    total: int = 0
+    """Sum of the durations in milliseconds."""
+
+
 class Batch(msgspec.Struct, kw_only=True):
     """What one transaction writes. Order inside: claims, events, runs, journal, saved, states, gone, verdicts, letters,
-    answered.
+    answered, tallies, samples.
     """
 
     accepted: list[Acceptance] = msgspec.field(default_factory=list)
@@ -106,6 +124,9 @@ class Batch(msgspec.Struct, kw_only=True):
     """To keep; one that is there already stays as it is."""
     answered: list[int] = msgspec.field(default_factory=list)
     """Keys of letters to remove."""
+    tallies: list[Tally] = msgspec.field(default_factory=list)
+    samples: list[tuple[int, bytes]] = msgspec.field(default_factory=list)
+    """(minute, JSON) of how the machine was; one that is there already is replaced."""
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -220,6 +241,10 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str | None = None
     since: Instant | None = None
     until: Instant | None = None
+    finished_since: Instant | None = None
+    """Only runs that have ended, at this time or later."""
+    finished_until: Instant | None = None
+    """Only runs that have ended, before this time."""
     below: int | None = None
     """Cursor: keys smaller than this."""
     limit: int = 100

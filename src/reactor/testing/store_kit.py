@@ -13,6 +13,7 @@ from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.stores.access import AuditLog, CredentialStore, UserStore
 from reactor.stores.port import Acceptance, Batch, Claim, Committed, EventLog, History, LetterBox, RunFilter, Store
+from reactor.stores.statistics import Statistics
 from reactor.testing.actions import StillClock
 
 BLOB_LIMIT = 4_096
@@ -44,7 +45,7 @@ HARD_DATA: tuple[Any, ...] = (
 )
 
 
-class WholeStore(Store, History, EventLog, LetterBox, UserStore, CredentialStore, AuditLog, Protocol):
+class WholeStore(Store, History, EventLog, LetterBox, Statistics, UserStore, CredentialStore, AuditLog, Protocol):
     """All ports in one."""
 
 

@@ -29,6 +29,7 @@ from reactor.testing.store_kit import BLOB_LIMIT, HARD_DATA, HARD_TEXTS, Opened,
 from reactor.testing.store_letters import LetterSuite
 from reactor.testing.store_log import LogSuite
 from reactor.testing.store_lookback import LookBackSuite
+from reactor.testing.store_statistics import StatisticsSuite
 from reactor.testing.store_verdicts import VerdictSuite
 
 
@@ -487,7 +488,7 @@ class PurgeSuite:
 
 
 class StoreSuite(
-    CommitSuite, ClaimSuite, VerdictSuite, ListSuite, LookBackSuite, PurgeSuite, LogSuite, LetterSuite, PeopleSuite,
-    AuditSuite,
+    CommitSuite, ClaimSuite, VerdictSuite, ListSuite, LookBackSuite, PurgeSuite, LogSuite, LetterSuite, StatisticsSuite,
+    PeopleSuite, AuditSuite,
 ):  # fmt: skip
-    """All of it, for an adapter that is every port of `stores/port.py` and `stores/access.py`."""
+    """All of it, for an adapter that is every port of `stores`."""

@@ -15,7 +15,7 @@ from reactor.model.journal import Run
 from reactor.stores.blobs import Blobs
 from reactor.stores.port import Acceptance, Batch, Claim, Committed
 from reactor.stores.sqlite import queries
-from reactor.stores.sqlite.rows import encode_json, event_columns, from_text, run_columns
+from reactor.stores.sqlite.rows import EVENT, WHATS, encode_json, event_columns, from_text, run_columns
 
 WIDTH = 16
 """Columns of the view."""
@@ -56,6 +56,10 @@ class Origins:
     def pair(self, number: int) -> tuple[str, str]:
         """The pair behind a number."""
         return self._pairs[number]
+
+    def flows(self) -> dict[int, str]:
+        """The flow of each number."""
+        return {number: flow for number, (flow, _) in self._pairs.items()}
 
     def matching(self, flow: str | None, trigger: str | None) -> list[int]:
         """Numbers of the pairs with this flow and this trigger (None: any)."""
@@ -116,9 +120,9 @@ class Cargo:
         for verdict in batch.verdicts:
             more = encode_json((verdict.at, verdict.rule, verdict.reason))
             self._add((9, verdict.event_key, from_text(verdict.flow), verdict.run_key, more))
-        self._fill_letters(batch)
+        self._fill_rest(batch)
 
-    def _fill_letters(self, batch: Batch) -> None:
+    def _fill_rest(self, batch: Batch) -> None:
         for letter in batch.letters:
             payload = letter.payload or b""
             self.size += len(payload)
@@ -126,6 +130,11 @@ class Cargo:
             self._add((10, letter.key, from_text(letter.trigger), reason, letter.size, letter.more, payload))
         for key in batch.answered:
             self._add((11, key))
+        for tally in batch.tallies:
+            origin = 0 if tally.what == EVENT else self._number(tally.flow, tally.trigger)
+            self._add((12, tally.minute, origin, WHATS[tally.what], tally.bucket, tally.count, tally.total))
+        for minute, value in batch.samples:
+            self._add((13, minute, value))
 
     def _accept(self, acceptance: Acceptance, newest: dict[int, Run]) -> None:
         event = acceptance.event

@@ -90,3 +90,16 @@ END;
 CREATE TEMP TRIGGER inbox_answered INSTEAD OF INSERT ON inbox WHEN NEW.kind = 11 BEGIN
     DELETE FROM letters WHERE key = NEW.a;
 END;
+
+-- a tally (minute, origin, what, bucket, count, total): it is added to what is there
+CREATE TEMP TRIGGER inbox_tally INSTEAD OF INSERT ON inbox WHEN NEW.kind = 12 BEGIN
+    INSERT INTO tallies (minute, origin, what, bucket, count, total)
+    VALUES (NEW.a, NEW.b, NEW.c, NEW.d, NEW.e, NEW.f)
+    ON CONFLICT (minute, origin, what, bucket) DO UPDATE SET count = count + excluded.count,
+        total = total + excluded.total;
+END;
+
+-- a sample (minute, JSON)
+CREATE TEMP TRIGGER inbox_sample INSTEAD OF INSERT ON inbox WHEN NEW.kind = 13 BEGIN
+    INSERT INTO samples (minute, value) VALUES (NEW.a, NEW.b) ON CONFLICT (minute) DO UPDATE SET value = excluded.value;
+END;

@@ -95,6 +95,14 @@ class Reader:
 
         return self.call(ask)
 
+    def runs(self, keys: Sequence[int]) -> asyncio.Future[list[Run]]:
+        """The records of these."""
+
+        def ask(connection: sqlite3.Connection) -> list[Run]:
+            return [self._run(row) for row in by_keys(connection, queries.RUNS_BY_KEYS, keys, rows.decode_runs)]
+
+        return self.call(ask)
+
     def children(self, parent: int) -> asyncio.Future[list[Run]]:
         """Runs that this run has called, oldest first."""
 
@@ -121,8 +129,11 @@ class Reader:
         if wanted.flow is not None or wanted.trigger is not None:
             origins = self._origins.matching(wanted.flow, wanted.trigger)
         codes = [rows.CODES[status] for status in dict.fromkeys(wanted.status)]
+        ended = wanted.finished_since is not None or wanted.finished_until is not None
         values = {
             **_window(wanted.since, wanted.until, wanted.below, wanted.limit),
+            "ended": wanted.finished_since or 0 if ended else None,
+            "ended_below": queries.MAX_KEY if wanted.finished_until is None else wanted.finished_until,
             "statuses": _list(codes) if codes else None,
             "origins": None if origins is None else _list(origins),
             "parent": wanted.parent_key,
@@ -133,12 +144,9 @@ class Reader:
             return [(queries.PAGE_NEAR_EVENT, one_event), (queries.PAGE_LATE, one_event)]
         if wanted.parent_key is not None:
             return [(queries.PAGE_BY_PARENT, {**values, "one": wanted.parent_key})]
-        # Nearly all runs are completed: beside a flow that says little, any other state says more than the flow.
-        if origins is not None and (not codes or rows.CODES[RunStatus.COMPLETED] in codes):
-            return [(queries.PAGE_BY_ORIGIN, {**values, "one": number}) for number in origins]
-        if codes:
-            return [(queries.PAGE_BY_STATUS, {**values, "one": code}) for code in codes]
-        return [(queries.PAGE_ALL, values)]
+        if ended:
+            return [(queries.PAGE_LONG, values), *_narrowest(_soon_ended(values), origins, codes)]
+        return _narrowest(values, origins, codes)
 
     def event(self, key: int) -> asyncio.Future[Event | None]:
         """One event with its data."""
@@ -378,6 +386,24 @@ def _window(since: Instant | None, until: Instant | None, below: int | None, lim
         "below": end if below is None else min(end, below),
         "limit": max(limit, 0),
     }
+
+
+def _narrowest(values: dict[str, Any], origins: list[int] | None, codes: list[int]) -> list[tuple[str, dict[str, Any]]]:
+    """Nearly all runs are completed: beside a flow that says little, any other state says more than the flow."""
+    if origins is not None and (not codes or rows.CODES[RunStatus.COMPLETED] in codes):
+        return [(queries.PAGE_BY_ORIGIN, {**values, "one": number}) for number in origins]
+    if codes:
+        return [(queries.PAGE_BY_STATUS, {**values, "one": code}) for code in codes]
+    return [(queries.PAGE_ALL, values)]
+
+
+def _soon_ended(values: dict[str, Any]) -> dict[str, Any]:
+    """Runs that ended within a minute after they were made are in this range of keys; all others are in an index."""
+    since = max(values["since"], first_at(values["ended"] - queries.SOON))
+    below = values["below"]
+    if values["ended_below"] < queries.MAX_KEY:
+        below = min(below, first_at(values["ended_below"]))
+    return {**values, "since": since, "below": below}
 
 
 def _to_verdict(event_key: int, row: tuple[bytes, int | None, bytes]) -> Verdict:

@@ -21,6 +21,10 @@ CODES = {status: code for code, status in enumerate(RunStatus)}
 """Of the column `status`; the order of `RunStatus` is part of the schema."""
 STATUSES = list(RunStatus)
 
+EVENT = "event"
+WHATS = {"completed": 4, "failed": 5, "cancelled": 6, "started": 7, EVENT: 8}
+"""Of the column `what` of tallies."""
+
 INTERNAL, EXTERNAL, FOREIGN, ODD_TEXT = 0, 1, 2, 4
 """Of the column `external`; ODD_TEXT is added where the true texts are in `more` (see `_odd`)."""
 

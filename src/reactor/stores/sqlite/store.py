@@ -27,12 +27,13 @@ from reactor.stores.port import (
     RunFilter,
     Verdict,
 )
-from reactor.stores.sqlite import purge, queries, rows, schema
+from reactor.stores.sqlite import purge, queries, rows, schema, statistics
 from reactor.stores.sqlite.access import AccessTables
 from reactor.stores.sqlite.faults import translated
 from reactor.stores.sqlite.inbox import Cargo, Origins
 from reactor.stores.sqlite.reader import Reader
 from reactor.stores.sqlite.writer import Writer
+from reactor.stores.statistics import Tallied, TallyFilter
 
 _ALL = Committed()
 OPEN_SECONDS, _AGAIN = 10.0, 0.1
@@ -250,6 +251,39 @@ class SqliteStore(AccessTables):
     async def counts(self) -> dict[str, int]:
         """See `History.counts`. All numbers are exact; about 20 ms for a million runs and as many events."""
         return await self._read.counts()
+
+    async def tallied(self, wanted: TallyFilter) -> list[Tallied]:
+        origins = None
+        if wanted.flow is not None or wanted.trigger is not None:
+            origins = self._origins.matching(wanted.flow, wanted.trigger)
+        flows = self._origins.flows() if wanted.by_flow else {}
+        return await self._read.call(lambda connection: statistics.sums(connection, wanted, origins, flows))
+
+    async def unfinished(self) -> dict[str, int]:
+        return await self._read.call(statistics.unfinished)
+
+    async def samples(self, since: int, until: int) -> list[tuple[int, bytes]]:
+        return await self._read.call(lambda connection: statistics.samples(connection, since, until))
+
+    async def newest_runs(self, flows: Sequence[str]) -> list[Run]:
+        names, wanted = self._origins.flows(), set(flows)
+        origins = [number for number, flow in names.items() if flow in wanted]
+        newest: dict[str, int] = {}
+        for origin, key in await self._read.call(lambda connection: statistics.newest(connection, origins)):
+            newest[names[origin]] = max(key, newest.get(names[origin], 0))
+        return await self._read.runs(list(newest.values()))
+
+    async def roll(self, before: int) -> bool:
+        found = await self._read.call(lambda connection: statistics.fine(connection, before))
+        if found is None:
+            return False
+        hour, origins = found
+        some = origins[: statistics.ORIGINS_AT_ONCE]
+        await self._write.call(lambda connection: statistics.roll(connection, hour, some))
+        return True
+
+    async def forget_statistics(self, tallies: int, samples: int) -> None:
+        await self._write.call(lambda connection: statistics.forget(connection, tallies, samples))
 
 
 def _stop(reader: Reader, writer: Writer) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from reactor.engine.editing import Editing
 from reactor.engine.engine import Engine, Parts
 from reactor.engine.folder import Folder
 from reactor.engine.limits import Limits
@@ -65,9 +66,11 @@ class Compiler:
         """See `flows.Compile`."""
         return self.load(text, file).flow
 
-    def problems(self, text: str) -> Sequence[Problem]:
-        """What is wrong with a text that is not in a file."""
-        return loader.load(text, file=None, catalog=self._catalog).problems
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of flows."""
+        from reactor.language.schema import flow_schema  # noqa: PLC0415 - for editors only
+
+        return flow_schema(self._catalog)
 
     def started(self) -> None:
         """From now on a text that is seen again is a rarity."""
@@ -174,7 +177,12 @@ class App:
             hosts=_hosts(settings),
             body_limit=settings.max_body + _ENVELOPE,
         )
-        doors = Doors(validate=self.compiler.problems, load=self.compiler.load, problems=lambda: self.problems)
+        doors = Doors(
+            load=self.compiler.load,
+            problems=lambda: self.problems,
+            editing=Editing(self.engine.book, self.compiler.load, self.folder),
+            schema=self.compiler.schema,
+        )
         self.running = await start(self.engine, claims, config, doors)
         self.engine.executor.seals.base = settings.public_url or self.running.url
         address = {"url": self.running.url, "pid": os.getpid()}

@@ -227,17 +227,6 @@ async def test_a_flow_is_started_by_hand_whatever_its_conditions(tmp_path: Path)
         assert (await kit.post("/api/v1/flows/nobody/run")).status_code == 404
 
 
-async def test_a_text_is_validated(tmp_path: Path) -> None:
-    def validate(text: str) -> list[Wrong]:
-        return [] if "steps" in text else [Wrong("no steps")]
-
-    async with serving(tmp_path, doors=Doors(validate=validate)) as kit:
-        assert (await held(kit, "POST", "/api/v1/flows/validate", content=b"steps: []"))["valid"] is True
-        found = await held(kit, "POST", "/api/v1/flows/validate", content=b"name: x")
-        assert (found["valid"], found["problems"][0]["message"]) == (False, "no steps")
-        assert (await kit.post("/api/v1/flows/validate", content=b"\xff")).status_code == 400
-
-
 async def test_triggers_tell_whether_they_listen(tmp_path: Path) -> None:
     lost = flow("lost", on=[{"kind": "plugin", "config": {}}])
     async with serving(tmp_path, flow("a"), lost) as kit:

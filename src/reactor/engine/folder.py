@@ -79,7 +79,7 @@ class Folder:
     ) -> None:
         """`shown`: how the folder is spelt in messages; `every`: seconds between comparisons."""
         self.root = root
-        self._shown = shown if shown is not None else str(root)
+        self.shown = shown if shown is not None else str(root)
         self._book = book
         self._load = load
         self._every = every
@@ -119,6 +119,10 @@ class Folder:
         """How many files of flows there are."""
         return len(self._sources)
 
+    def file_of(self, name: str) -> str | None:
+        """A file that holds a flow of this name, or held it before it was broken."""
+        return next((file for file in sorted(self._sources) if self._sources[file].name == name), None)
+
     async def open(self) -> None:
         """Read the folder for the first time.
 
@@ -129,7 +133,7 @@ class Folder:
         try:
             scan = await asyncio.to_thread(self._scan)
         except OSError as error:
-            raise InvalidError(f"the folder of flows {self._shown} {_why(error)}; make it, or name another") from None
+            raise InvalidError(f"the folder of flows {self.shown} {_why(error)}; make it, or name another") from None
         for name, flow in self._book.current.items():
             if flow.file is not None and flow.code is None:
                 self._placed[name] = flow.file
@@ -160,7 +164,7 @@ class Folder:
             if self._inode != self._listened:
                 self._replaced.set()
             if self._failed is not None:
-                _log.info("the folder of flows %s can be read again", self._shown)
+                _log.info("the folder of flows %s can be read again", self.shown)
                 self._failed = None
             if changed or gone or scan.unread.keys() != self._unread.keys():
                 await self._take_in(scan, changed, gone)
@@ -204,7 +208,7 @@ class Folder:
         stat = self.root.stat()
         self._inode = stat.st_ino
         scan = _Scan()
-        self._scan_into(scan, self.root, self._shown, {(stat.st_dev, stat.st_ino)})
+        self._scan_into(scan, self.root, self.shown, {(stat.st_dev, stat.st_ino)})
         return scan
 
     def _scan_into(self, scan: _Scan, folder: Path | str, shown: str, above: set[tuple[int, int]]) -> None:
@@ -235,8 +239,8 @@ class Folder:
 
     def _lost(self, error: OSError) -> None:
         if self._failed is None:
-            message = f"the folder of flows {self._shown} {_why(error)}; the flows stay as they were until it is back"
-            self._failed = Problem(rule="folder", file=self._shown, message=message)
+            message = f"the folder of flows {self.shown} {_why(error)}; the flows stay as they were until it is back"
+            self._failed = Problem(rule="folder", file=self.shown, message=message)
             _log.error("%s", message)
 
     # --- taking over -------------------------------------------------------------------------------------------------
@@ -256,7 +260,7 @@ class Folder:
 
     def _content(self, file: str) -> bytes | str:
         """What is in a file, or (as text) why it cannot be read."""
-        path = self.root / os.path.relpath(file, self._shown)
+        path = self.root / os.path.relpath(file, self.shown)
         try:
             if not path.is_file():
                 return "is no plain file"
@@ -399,7 +403,7 @@ class Folder:
                 async for _ in awatch(self.root, watch_filter=None, debounce=200, step=100, stop_event=self._replaced):
                     self._hint.set()
             except (OSError, RuntimeError) as error:
-                _log.debug("no word of changes in %s: %s", self._shown, error)
+                _log.debug("no word of changes in %s: %s", self.shown, error)
             finally:
                 self.listening = False
             self._hint.set()

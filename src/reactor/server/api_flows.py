@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from reactor.engine.editing import Held, etag_of
 from reactor.language import reads
-from reactor.model.access import Role
 from reactor.model.clock import Instant, to_iso
 from reactor.model.errors import NotFoundError
 from reactor.model.flow import Flow
@@ -15,7 +15,6 @@ from reactor.server import flow_shapes, shapes
 from reactor.server.api_triggers import trigger_rows
 from reactor.server.doors import shown as problem_shown
 from reactor.server.ingest import as_dict
-from reactor.server.problems import Problem
 from reactor.server.table import Call, Page, get, page, post
 from reactor.stores.port import FlowVersion
 
@@ -94,14 +93,38 @@ async def problems(call: Call) -> Any:
 @get("/api/v1/flows/{name}", flow_shapes.FlowWhole)
 async def flow(call: Call) -> Any:
     """One flow with its text."""
-    found = call.engine.book.get(call.params["name"])
+    return await whole(call, call.engine.book.get(call.params["name"]))
+
+
+async def whole(call: Call, found: Flow) -> dict[str, Any]:
+    """A flow with its text."""
     row = _row(call, found, _by_flow(call))
     return {
         **row,
         "yaml": found.source,
+        **await _held(call, found),
         "inputs": found.inputs,
         "steps": [step.name for step in found.steps],
         "reads": reads.lines(reads.diagram(found)),
+    }
+
+
+async def _held(call: Call, found: Flow) -> dict[str, Any]:
+    if call.doors.editing is None:
+        held = Held(
+            text=found.source,
+            etag=etag_of(found.source),
+            file=found.file,
+            writable=False,
+            reason="flows cannot be changed here",
+        )
+    else:
+        held = await call.doors.editing.held(found)
+    return {
+        "draft": None if held.text == found.source else held.text,
+        "etag": held.etag,
+        "writable": held.writable,
+        "reason": held.reason,
     }
 
 
@@ -169,17 +192,4 @@ async def run(call: Call) -> Any:
     return as_dict(receipt)
 
 
-@post("/api/v1/flows/validate", shapes.Validated, body=bytes, role=Role.VIEWER)
-async def validate(call: Call) -> Any:
-    """What is wrong with the YAML text that is the body."""
-    if call.doors.validate is None:
-        raise Problem(501, "this server was started without the flow language")
-    try:
-        text = call.text.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Problem(400, f"the text is not UTF-8 (byte {error.start})") from None
-    found = [problem_shown(problem) for problem in call.doors.validate(text)]
-    return {"valid": all(problem["severity"] != "error" for problem in found), "problems": found}
-
-
-LINES = (flows, validate, flow, versions, version, enable, disable, release, run, problems)
+LINES = (flows, flow, versions, version, enable, disable, release, run, problems)

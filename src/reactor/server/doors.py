@@ -7,18 +7,23 @@ from typing import Any
 
 import msgspec
 
-_NAMES = ("file", "line", "column", "severity", "rule", "message", "suggestion")
+from reactor.engine.editing import Editing
+
+_NAMES = ("file", "line", "column", "end_column", "severity", "rule", "message", "suggestion")
+_MOST_ALLOWED = 50
 
 
 class Doors(msgspec.Struct, frozen=True, kw_only=True):
     """Each problem has some of `file line column severity rule message suggestion` as attributes."""
 
-    validate: Callable[[str], Sequence[Any]] | None = None
-    """YAML text → its problems."""
     load: Callable[[str, str | None], Any] | None = None
     """(YAML text, file) → what has `flow` (None when there are errors) and `problems`."""
     problems: Callable[[], Sequence[Any]] = tuple
     """Everything that is wrong in the folder of flows now."""
+    editing: Editing | None = None
+    """Changes flows; None: they are read only."""
+    schema: Callable[[], dict[str, Any]] | None = None
+    """JSON Schema of flows with everything that is installed."""
 
 
 def shown(problem: Any) -> dict[str, Any]:
@@ -26,5 +31,9 @@ def shown(problem: Any) -> dict[str, Any]:
     found = {name: getattr(problem, name, None) for name in _NAMES}
     found["severity"] = str(found["severity"] or "error")
     found["message"] = str(found["message"] or problem)
-    found["line"], found["column"] = found["line"] or None, found["column"] or None
+    for name in ("line", "column", "end_column"):
+        found[name] = found[name] or None
+    found["allowed"] = list(getattr(problem, "allowed", None) or ())[:_MOST_ALLOWED]
+    fix = getattr(problem, "fix", None)
+    found["fix"] = None if fix is None else msgspec.structs.asdict(fix)
     return found

@@ -8,7 +8,7 @@ import msgspec
 
 from reactor.engine.neighbours import Neighbour
 from reactor.language.reads import Diagram, Told
-from reactor.server.shapes import ErrorShape, FlowRow
+from reactor.server.shapes import ErrorShape, FileProblem, FlowRow
 from reactor.server.trigger_shapes import Shape
 
 
@@ -16,10 +16,31 @@ class FlowWhole(FlowRow):
     """One flow with its text."""
 
     yaml: str
+    """The text of the version that runs."""
+    draft: str | None
+    """What its file holds now, where that is not (yet) what runs: it has errors, or was saved a moment ago."""
+    etag: str
+    """Of the draft, else of the text: a change has to name it."""
+    writable: bool
+    """Whether it can be changed through the API."""
+    reason: str
+    """Why it cannot."""
     inputs: dict[str, Any] | None
     steps: list[str]
     reads: list[Told]
     """The flow in plain English, line by line."""
+
+
+class Validated(Shape):
+    """What is wrong with a text, and what it would be."""
+
+    valid: bool
+    problems: list[FileProblem]
+    name: str | None
+    sentence: str | None
+    """Of a valid flow: what it does in plain English."""
+    reads: list[Told]
+    diagram: Diagram | None
 
 
 class FlowDiagram(Shape):
@@ -64,3 +85,12 @@ class RunDiagram(Shape):
     states: list[DrawnState]
     gone: list[str] = msgspec.field(default_factory=list)
     """Paths that the run has come to and that are not drawn: of a version before it changed over, or of Python code."""
+
+
+class FlowGone(Shape):
+    """A flow that was taken away."""
+
+    name: str
+    version: int
+    file: str | None
+    yaml: str

@@ -255,17 +255,32 @@ class EventWhole(Shape):
     matches: list[Verdict]
 
 
+class FixShape(Shape):
+    """A change of the text that mends a problem: what stands between two places is replaced."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    replacement: str
+
+
 class FileProblem(Shape):
     """What is wrong in a file of flows."""
 
     file: str | None
     line: int | None
     column: int | None
+    end_column: int | None
+    """Behind the last character that is wrong, in the same line."""
     severity: str
     rule: str | None
     message: str
     suggestion: str | None
     """What was probably meant."""
+    allowed: list[str]
+    """What could stand there instead, as far as it can be listed."""
+    fix: FixShape | None
 
 
 class FlowRow(Shape):
@@ -404,13 +419,6 @@ class FlowExplained(Shape):
     control: dict[str, Any]
     """By control: what it allows, and by key what is in it; `queue`: who waits."""
     live_runs: list[RunRow]
-
-
-class Validated(Shape):
-    """What is wrong with a text."""
-
-    valid: bool
-    problems: list[FileProblem]
 
 
 class Figures(Shape):

@@ -102,14 +102,18 @@ def post(
     return _made("POST", path, answer, role, query=query, body=body, optional=optional, status=status)
 
 
-def put(path: str, answer: Any, *, body: Any, role: Role = Role.EDITOR) -> Callable[[Handler], Line]:
+def put(
+    path: str, answer: Any, *, body: Any, query: type[msgspec.Struct] = NoQuery, role: Role = Role.EDITOR
+) -> Callable[[Handler], Line]:
     """A line that makes a thing what the body says."""
-    return _made("PUT", path, answer, role, body=body)
+    return _made("PUT", path, answer, role, body=body, query=query)
 
 
-def delete(path: str, answer: Any, *, role: Role = Role.EDITOR) -> Callable[[Handler], Line]:
+def delete(
+    path: str, answer: Any, *, query: type[msgspec.Struct] = NoQuery, role: Role = Role.EDITOR
+) -> Callable[[Handler], Line]:
     """A line that takes a thing away."""
-    return _made("DELETE", path, answer, role)
+    return _made("DELETE", path, answer, role, query=query)
 
 
 def _made(method: str, path: str, answer: Any, role: Role, **more: Any) -> Callable[[Handler], Line]:

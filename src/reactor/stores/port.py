@@ -218,7 +218,7 @@ class Store(Protocol):
         ...
 
     async def add_version(self, version: FlowVersion) -> None:
-        """Keep a new version, or change `enabled`, `current` and `file` of one that is there."""
+        """Keep a new version, or change `enabled`, `current`, `file` and `source` of one that is there."""
         ...
 
     async def purge(self, before: Instant, limit: int, *, flow: str | None = None, but: Collection[str] = ()) -> int:

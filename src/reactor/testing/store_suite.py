@@ -396,6 +396,8 @@ class ListSuite:
         await store.add_version(version("a", 2, enabled=False, file="b.yaml"))
         same(await store.version("a", 1), version("a", 1, enabled=False, current=False))
         same(await store.version("a", 2), version("a", 2, enabled=False, file="b.yaml"))
+        await store.add_version(msgspec.structs.replace(version("a", 2), source="name: a # in other words"))
+        same((await store.versions("a"))[1].source, "name: a # in other words")
         await store.add_version(version("a", 2, current=False, file=None))
         same(await store.versions(), [version("b", 1)])
 

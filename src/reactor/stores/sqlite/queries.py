@@ -136,7 +136,7 @@ KEEP_FLOW = (
 RETIRE_VERSIONS = "UPDATE versions SET current = 0 WHERE flow = ? AND version <> ? AND current"
 KEEP_VERSION = """INSERT INTO versions (flow, version, digest, source, file, created_at, current)
  VALUES (?, ?, ?, ?, ?, ?, ?)
- ON CONFLICT (flow, version) DO UPDATE SET current = excluded.current, file = excluded.file"""
+ ON CONFLICT (flow, version) DO UPDATE SET current = excluded.current, file = excluded.file, source = excluded.source"""
 
 KEEP_INSTANCE = "INSERT OR REPLACE INTO instances (id, name, pid, started_at) VALUES (0, ?, ?, ?)"
 

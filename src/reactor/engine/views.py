@@ -44,7 +44,7 @@ def run_row(run: Run) -> dict[str, Any]:
     }
 
 
-def run_whole(loaded: Loaded, flow: Flow | None) -> dict[str, Any]:
+def run_whole(loaded: Loaded, flow: Flow | None, *, steps: bool = True) -> dict[str, Any]:
     """One run with its steps, inputs and output."""
     known = index(loaded.journal)
     end, inputs = known.get(""), known.get("#inputs")
@@ -56,7 +56,7 @@ def run_whole(loaded: Loaded, flow: Flow | None) -> dict[str, Any]:
     shown["migrations"] = [
         {"at": to_iso(entry.at), **entry.value} for entry in loaded.journal if entry.key == "#migrated"
     ]
-    shown["steps"] = steps_of(loaded, flow)
+    shown["steps"] = steps_of(loaded, flow) if steps else []
     return shown
 
 
@@ -67,13 +67,13 @@ def steps_of(loaded: Loaded, flow: Flow | None) -> list[dict[str, Any]]:
 
 def steps(known: dict[str, Entry], flow: Flow | None, *, unfinished: str = "running") -> list[dict[str, Any]]:
     """Every step that the journal speaks of, in the order of their beginnings."""
-    actions = _actions(flow)
+    kinds = actions(flow)
     shown: dict[str, dict[str, Any]] = {}
     for key, entry in known.items():
         path, _, what = key.partition("#")
         if not path or what not in ("", "set", "started", "attempt", "timer", "child", "pause", "kind"):
             continue
-        step = shown.setdefault(path, _blank(path, actions.get(_ITERATION.sub("[]", path))))
+        step = shown.setdefault(path, _blank(path, kinds.get(_ITERATION.sub("[]", path))))
         _fill(step, what, entry)
     for step in shown.values():
         if step["status"] == "running" or (unfinished != "running" and step["status"] == "waiting"):
@@ -123,7 +123,7 @@ def _fill(step: dict[str, Any], what: str, entry: Entry) -> None:
         step["input"] = entry.input if entry.input is not None else step["input"]
 
 
-def _actions(flow: Flow | None) -> dict[str, str]:
+def actions(flow: Flow | None) -> dict[str, str]:
     """Path (`[]` for any iteration) → what the step is: its action's name, or its kind (`set`, `wait` …)."""
     if flow is None:
         return {}

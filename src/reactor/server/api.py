@@ -22,6 +22,7 @@ from reactor.server import (
     api_runs,
     api_server,
     api_simulate,
+    api_timeline,
     api_triggers,
     api_versions,
     approval_page,
@@ -46,6 +47,7 @@ _LARGEST = 11 << 20
 _PRIVATE: Headers = [(b"cache-control", b"no-store")]
 LINES: tuple[Line, ...] = (
     *api_runs.LINES,
+    *api_timeline.LINES,
     *api_approvals.LINES,
     *api_events.LINES,
     *api_simulate.LINES,

@@ -41,6 +41,13 @@ class RunQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Only runs that ended before."""
 
 
+class WholeQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much of a run."""
+
+    steps: bool = True
+    """False: none of its steps, of which there may be thousands; see `timeline` and `step`."""
+
+
 class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why."""
 
@@ -117,17 +124,17 @@ async def load(call: Call, key: int) -> Loaded:
     return loaded[0]
 
 
-async def _whole(call: Call) -> tuple[Loaded, dict[str, Any]]:
+async def _whole(call: Call, *, steps: bool = True) -> tuple[Loaded, dict[str, Any]]:
     loaded = await load(call, key_of("run", call.params["id"]))
     book, record = call.engine.book, loaded.run
     await book.prefetch([(record.flow, record.version)])
-    return loaded, views.run_whole(loaded, book.version(record.flow, record.version))
+    return loaded, views.run_whole(loaded, book.version(record.flow, record.version), steps=steps)
 
 
-@get("/api/v1/runs/{id}", shapes.RunWhole)
+@get("/api/v1/runs/{id}", shapes.RunWhole, query=WholeQuery)
 async def run(call: Call) -> Any:
     """One run with its steps."""
-    return (await _whole(call))[1]
+    return (await _whole(call, steps=call.query.steps))[1]
 
 
 @get("/api/v1/runs/{id}/logs", shapes.Listed[shapes.LogLine])

@@ -404,3 +404,49 @@ async def test_reserved_types_over_http(reactor: RunningReactor) -> None:
     ):
         answer = await call
         assert (answer.status_code, "Reactor's own" in answer.json()["detail"]) == (400, True)
+
+
+async def test_what_was_decided_is_listed_the_newest_first() -> None:
+    text = """
+name: pay
+on: {event: pay}
+steps:
+  - name: ok
+    approve:
+      title: "Pay {{ event.data }}?"
+      quorum: 2
+      timeout: 1h
+      on_timeout: reject
+      escalate: [{after: 10m, to: boss}]
+      form: {type: object, properties: {why: {type: string}}}
+"""
+    async with running_reactor({"pay": text}) as it:
+        runs = [(await it.send("pay", number))["runs"][0]["id"] for number in range(3)]
+
+        async def asked() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = []
+            while len(found) < 3:
+                await asyncio.sleep(0.01)
+                found = (await it.get("/approvals"))["items"]
+            return found
+
+        one = (await asked())[0]
+        assert one["on_timeout"] == "reject"
+        assert one["asked_at"] < one["escalates_at"] < one["until"]
+        ids_ = [f"{run}:ok" for run in runs]
+        for id_, by in [(ids_[1], "ann"), (ids_[0], "ann"), (ids_[0], "bob")]:
+            await it.post(f"/approvals/{id_}/decide", {"decision": "approve", "by": by, "form": {"why": "so"}})
+        first = await it.get("/approvals", open=False, limit=1)
+        second = await it.get("/approvals", open=False, limit=10, cursor=first["next"])
+        assert [one["id"] for one in first["items"]] == [ids_[0]]
+        assert [one["id"] for one in second["items"]] == [ids_[0], ids_[1]], "again: its other decision is older"
+        assert second["next"] is None
+        assert [(made["by"], made["form"]) for made in second["items"][0]["decisions"]] == [
+            ("ann", {"why": "so"}),
+            ("bob", {"why": "so"}),
+        ]
+        await it.finished(runs[0])
+        shown = await it.get(f"/approvals/{ids_[0]}")
+        assert not shown["open"]
+        refused = await it.http.get("/api/v1/approvals?open=perhaps")
+        assert refused.status_code == 400

@@ -242,3 +242,36 @@ async def test_the_command_line() -> None:
         it.ctx.gap("lost 5 to 9")
         assert "lost 5 to 9" in await cli(it, "triggers", "list")
         assert "confirmed" in await cli(it, "triggers", "confirm-gap", "taker/0")
+
+
+async def test_a_connection_tells_what_a_form_needs_and_who_uses_it() -> None:
+    """The schema of every type stands alone, knows what is secret, and each setting has words."""
+    flow = """
+name: teller
+on: {event: tell}
+steps:
+  - {action: http.request, with: {connection: shop, url: /a}}
+  - {action: http.request, with: {connection: "{{ event.data.which }}", url: /a}}
+"""
+    async with running(text=flow) as it:
+        await api(it, "PUT", "/connections/shop", json={"type": "http", "settings": {"base_url": "http://x.example"}})
+        row = await api(it, "GET", "/connections/shop", trigger_shapes.ConnectionShape)
+        assert row["flows"] == ["teller"]
+        found = await api(it, "GET", "/connectors", shapes.Listed[trigger_shapes.ConnectorShape])
+        forms = {kind["name"]: kind["form"] for one in found["items"] for kind in one["connections"]}
+        assert "$ref" not in json.dumps(forms)
+        assert {"http", "kafka", "nats", "redis", "mqtt", "postgres", "mysql", "imap", "smtp", "sqlite"} <= forms.keys()
+        http = forms["http"]
+        assert http["required"] == ["base_url"]
+        assert http["properties"]["base_url"]["description"].startswith("http or https")
+        (auth,) = [one for one in http["properties"]["auth"]["anyOf"] if one.get("type") == "object"]
+        (basic,) = [one for one in auth["properties"]["basic"]["anyOf"] if one.get("type") == "object"]
+        assert basic["properties"]["password"]["writeOnly"] is True
+        assert "writeOnly" not in basic["properties"]["user"]
+        assert auth["properties"]["bearer"]["writeOnly"] is True
+
+
+async def test_a_trigger_says_in_plain_words_what_it_listens_for() -> None:
+    async with running(text="name: taker\non: [{webhook: /orders, expect: 5m}]\nsteps: [{set: {x: 1}}]\n") as it:
+        (row,) = (await api(it, "GET", "/triggers", shapes.Listed[trigger_shapes.TriggerShape]))["items"]
+        assert (row["says"], row["expects_within_ms"]) == ("an HTTP POST to /orders comes", 300_000)

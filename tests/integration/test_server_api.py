@@ -301,3 +301,16 @@ async def test_an_error_inside_is_a_plain_problem(tmp_path: Path, monkeypatch: p
         answer = await kit.get("/api/v1/runs")
         assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
         assert "secret" not in answer.text
+
+
+async def test_events_by_subject_and_by_how_the_type_begins(tmp_path: Path) -> None:
+    async with serving(tmp_path, flow("order.paid")) as kit:
+        for type_, subject in [("order.paid", "1"), ("order.sent", "1"), ("orders", "1"), ("order.paid", "2")]:
+            await kit.http.post("/events", json={"type": type_, "subject": subject})
+        shown = (await held(kit, "GET", "/api/v1/events?type=order.*"))["items"]
+        assert [row["type"] for row in shown] == ["order.paid", "order.sent", "order.paid"]
+        assert [row["run_count"] for row in shown] == [1, 0, 1]
+        assert shown[0]["runs"][0]["flow"] == "order.paid"
+        both = (await held(kit, "GET", "/api/v1/events?type=order.*&subject=2"))["items"]
+        assert [row["subject"] for row in both] == ["2"]
+        assert len((await held(kit, "GET", "/api/v1/events?type=*"))["items"]) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -12,12 +13,14 @@ from reactor.model import ids
 from reactor.model.clock import Instant, to_iso
 from reactor.model.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from reactor.model.event import EventDraft
-from reactor.model.journal import Entry, index
+from reactor.model.flow import ApproveStep, all_steps
+from reactor.model.journal import Entry, Run, index
 from reactor.runtime.people import DECIDED
 from reactor.stores.port import EventFilter, Loaded
 
 DECISIONS = ("approve", "reject")
 SOURCE = "reactor/approvals"
+_ITERATION = re.compile(r"(?<!\.cases)\[\d+\]")
 _LONGEST_NAME = 256
 _MOST_DECISIONS = 1_000
 
@@ -36,8 +39,12 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     form: dict[str, Any] | None
     asked_at: Instant
     until: Instant | None
+    escalates_at: Instant | None = None
+    """When others are asked, too."""
+    on_timeout: str | None = None
+    """What happens at `until`: `fail`, `approve`, `reject`, `steps`; None: nothing, or it cannot be known any more."""
     decisions: tuple[dict[str, Any], ...]
-    """Those so far: `{by, decision, at}`, oldest first."""
+    """Those so far: `{by, decision, at, form}`, oldest first."""
     open: bool
 
     def view(self) -> dict[str, Any]:
@@ -53,6 +60,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
             "form": self.form,
             "asked_at": to_iso(self.asked_at),
             "until": None if self.until is None else to_iso(self.until),
+            "escalates_at": None if self.escalates_at is None else to_iso(self.escalates_at),
+            "on_timeout": self.on_timeout,
             "decisions": list(self.decisions),
             "open": self.open,
         }
@@ -125,9 +134,37 @@ class Approvals:
             form=value.get("form"),
             asked_at=first.at,
             until=value.get("until"),
+            escalates_at=next(iter((value.get("escalations") or [])[int(value.get("escalated") or 0) :]), None),
+            on_timeout=await self._on_timeout(loaded.run, path) if value.get("until") is not None else None,
             decisions=tuple(await self._decisions(id_, known)),
             open=path not in known and path + "#body" not in known and not loaded.run.status.finished,
         )
+
+    async def _on_timeout(self, run: Run, path: str) -> str | None:
+        """What the flow says of a decision that does not come in time."""
+        book = self._executor.book
+        await book.prefetch([(run.flow, run.version)])
+        flow = book.version(run.flow, run.version)
+        step = dict(all_steps(flow)).get(_ITERATION.sub("[]", path)) if flow is not None else None
+        if not isinstance(step, ApproveStep):
+            return None
+        if step.on_timeout is None:
+            return "fail"
+        return step.on_timeout if isinstance(step.on_timeout, str) else "steps"
+
+    async def decided(self, below: int | None, limit: int) -> tuple[list[Approval], int | None]:
+        """Approvals of which somebody has decided, the newest decision first, each once a page; then where the next
+        page goes on.
+        """
+        history = self._executor.history
+        rows = await history.events(EventFilter(type=DECIDED, below=below, limit=limit + 1))
+        there, more = rows[:limit], len(rows) > limit
+        wanted = list(dict.fromkeys(row.subject for row in there if row.subject))
+        runs = {id_: ids.from_text("run", id_.partition(":")[0]) for id_ in wanted}
+        keys = list(dict.fromkeys(key for key in runs.values() if key is not None))
+        loaded = {found.run.key: found for found in await self._loaded(keys)}
+        found = [await self._of(loaded[run], id_) for id_, run in runs.items() if run in loaded]
+        return [one for one in found if one is not None], there[-1].key if more else None
 
     async def _decisions(self, id_: str, known: dict[str, Entry]) -> list[dict[str, Any]]:
         """What was decided, also what the run has not seen yet."""
@@ -135,7 +172,12 @@ class Approvals:
         rows = await history.events(EventFilter(type=DECIDED, subject=id_, above=0, limit=_MOST_DECISIONS))
         events = await history.read([row.key for row in rows])
         return [
-            {"by": event.data.get("by"), "decision": event.data.get("decision"), "at": to_iso(event.time)}
+            {
+                "by": event.data.get("by"),
+                "decision": event.data.get("decision"),
+                "at": to_iso(event.time),
+                "form": event.data.get("form"),
+            }
             for event in events
             if isinstance(event.data, dict)
         ]

@@ -22,10 +22,24 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The values of the form's fields."""
 
 
-@get("/api/v1/approvals", shapes.Listed[shapes.Approval], query=Page)
+class ApprovalQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which approvals."""
+
+    open: bool = True
+    """False: those of which somebody has decided, the newest decision first."""
+
+
+@get("/api/v1/approvals", shapes.Listed[shapes.Approval], query=ApprovalQuery)
 async def approvals(call: Call) -> Any:
-    """Open approvals, the oldest run's first."""
-    query: Page = call.query
+    """Open approvals, the oldest run's first; or those that were decided."""
+    query: ApprovalQuery = call.query
+    if not query.open:
+        below = cursor_of("evt", query.cursor)
+        decided, below = await call.engine.approvals.decided(below, query.limit)
+        return {
+            "items": [one.view() for one in decided],
+            "next": None if below is None else ids.to_text("evt", below),
+        }
     found, more = await call.engine.approvals.page(cursor_of("run", query.cursor) or 0, query.limit)
     return {"items": [one.view() for one in found], "next": None if more is None else ids.to_text("run", more)}
 

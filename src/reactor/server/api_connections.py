@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,10 +13,12 @@ from reactor.engine.trigger_context import TriggerStatus
 from reactor.language.connections import FILLED
 from reactor.model.access import Role
 from reactor.model.clock import to_iso
+from reactor.model.flow import ActionStep, Flow, all_steps
 from reactor.model.states import TriggerState
 from reactor.sdk.connection import ConnectionType
 from reactor.sdk.manifest import Connector
 from reactor.server import shapes, trigger_shapes
+from reactor.server.connection_forms import form_of
 from reactor.server.table import Call, Page, delete, get, page, post, put
 
 
@@ -77,7 +81,9 @@ async def connectors(call: Call) -> Any:
     query: Page = call.query
     found = sorted(call.engine.catalog.connectors.values(), key=lambda connector: connector.name)
     found = [one for one in found if query.cursor is None or one.name > query.cursor]
-    return page(found[: query.limit + 1], query.limit, lambda one: str(one.name), _connector)
+    # Forms are made of the connectors' sources, once.
+    shown = await asyncio.to_thread(lambda: [_connector(one) for one in found[: query.limit + 1]])
+    return page(shown, query.limit, lambda one: str(one["name"]), lambda one: one)
 
 
 def _rows(call: Call) -> list[dict[str, Any]]:
@@ -103,6 +109,11 @@ def _saved_row(call: Call, saved: Saved) -> dict[str, Any]:
         "settings": saved.settings,
         "updated_at": to_iso(saved.updated_at),
         **_health(users, tested),
+        "flows": sorted(
+            name
+            for name, flow in call.engine.book.current.items()
+            if name not in own and saved.name in _named_in_steps(flow)
+        ),
         "tested": _tested(tested) if tested is not None else None,
     }
 
@@ -116,8 +127,22 @@ def _flow_row(call: Call, flow: str, name: str, written: dict[str, Any]) -> dict
         "settings": {key: _masked(value) for key, value in written.items() if key != "type"},
         "updated_at": None,
         **_health(users, None),
+        "flows": [flow],
         "tested": None,
     }
+
+
+def _named_in_steps(flow: Flow) -> set[str]:
+    """The connections that a flow's actions name. What an expression gives, or is left out, is not known here."""
+    found = set()
+    for _, step in all_steps(flow):
+        if isinstance(step, ActionStep):
+            written = getattr(step.params, "value", None) or getattr(step.params, "entries", None) or {}
+            name = written.get("connection") if isinstance(written, Mapping) else None
+            name = getattr(name, "value", name)
+            if isinstance(name, str):
+                found.add(name)
+    return found
 
 
 def _masked(value: Any) -> Any:
@@ -172,7 +197,13 @@ def _type(kind: ConnectionType) -> dict[str, Any]:
         }
         for field in fields
     ]
-    return {"name": kind.name, "doc": kind.doc, "settings": settings, "testable": kind.test is not None}
+    return {
+        "name": kind.name,
+        "doc": kind.doc,
+        "settings": settings,
+        "testable": kind.test is not None,
+        "form": form_of(kind),
+    }
 
 
 LINES = (connections, connection, save, forget, test, connectors)

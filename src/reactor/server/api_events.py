@@ -10,17 +10,22 @@ from reactor.engine import views
 from reactor.model import ids
 from reactor.model.errors import ConflictError, NotFoundError
 from reactor.model.event import ENDS, Event, EventDraft
+from reactor.model.journal import Run
 from reactor.server import shapes
 from reactor.server.ingest import as_dict
 from reactor.server.table import Call, Page, cursor_of, get, key_of, page, post, time_of
-from reactor.stores.port import EventFilter
+from reactor.stores.port import EventFilter, EventRow
+
+_RUNS_SHOWN = 10
 
 
 class EventQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which events."""
 
     type: str | None = None
+    """A type, or with `*` at its end what it begins with: `order.*`."""
     source: str | None = None
+    subject: str | None = None
     since: str | None = None
     """A time, or how long ago (`24h`)."""
     until: str | None = None
@@ -32,21 +37,35 @@ class ExplainQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flow: str | None = None
 
 
-@get("/api/v1/events", shapes.Listed[shapes.EventRow], query=EventQuery)
+@get("/api/v1/events", shapes.Listed[shapes.EventListed], query=EventQuery)
 async def events(call: Call) -> Any:
-    """Events, newest first, without their data."""
+    """Events, newest first, without their data, and the runs that each has started."""
     query: EventQuery = call.query
     now = call.engine.clock.now()
+    begins = query.type is not None and query.type.endswith("*")
     wanted = EventFilter(
-        type=query.type,
+        type=None if begins else query.type,
+        prefix=query.type.rstrip("*") or None if begins and query.type else None,
         source=query.source,
+        subject=query.subject,
         since=time_of("since", query.since, now),
         until=time_of("until", query.until, now),
         below=cursor_of("evt", query.cursor),
         limit=query.limit + 1,
     )
     found = await call.engine.history.events(wanted)
-    return page(found, query.limit, lambda row: ids.to_text("evt", row.key), views.event_row)
+    runs = await call.engine.history.started([row.key for row in found])
+    return page(
+        found, query.limit, lambda row: ids.to_text("evt", row.key), lambda row: _listed(row, runs.get(row.key, []))
+    )
+
+
+def _listed(row: EventRow, runs: list[Run]) -> dict[str, Any]:
+    """A row with the first of its runs; how many there are is told all the same."""
+    shown = [
+        {"id": ids.to_text("run", run.key), "flow": run.flow, "status": run.status.value} for run in runs[:_RUNS_SHOWN]
+    ]
+    return {**views.event_row(row), "runs": shown, "run_count": len(runs)}
 
 
 async def _event(call: Call) -> Event:

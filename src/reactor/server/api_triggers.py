@@ -9,9 +9,11 @@ import msgspec
 
 from reactor.engine.letters import PREFIX, LetterView
 from reactor.engine.trigger_context import TriggerStatus
+from reactor.language.reads import when
 from reactor.model import ids
 from reactor.model.access import Role
 from reactor.model.clock import Instant, to_iso
+from reactor.model.flow import TriggerSpec
 from reactor.model.states import TriggerState
 from reactor.server import shapes, trigger_shapes
 from reactor.server.ingest import as_dict
@@ -51,12 +53,14 @@ def _time(instant: Instant | None) -> str | None:
     return to_iso(instant) if instant else None
 
 
-def trigger_row(status: TriggerStatus) -> dict[str, Any]:
-    """A trigger as the API shows it."""
+def trigger_row(status: TriggerStatus, spec: TriggerSpec | None = None) -> dict[str, Any]:
+    """A trigger as the API shows it. `spec`: as it stands in its flow."""
+    says = when(spec) if spec is not None else ""
     return {
         "key": status.key,
         "flow": status.flow,
         "kind": status.kind,
+        "says": says,
         "state": status.state.value,
         "reason": status.reason,
         "since": _time(status.since),
@@ -65,6 +69,7 @@ def trigger_row(status: TriggerStatus) -> dict[str, Any]:
         "errors": status.errors,
         "last_error": status.last_error,
         "lag": status.lag,
+        "expects_within_ms": status.expects,
         "next_at": _time(status.next_at),
         "letters": status.letters,
         "gap": {"at": to_iso(status.gap.at), "reason": status.gap.reason} if status.gap is not None else None,
@@ -74,14 +79,15 @@ def trigger_row(status: TriggerStatus) -> dict[str, Any]:
 
 def trigger_rows(call: Call) -> list[dict[str, Any]]:
     """All triggers, those of disabled flows too."""
-    rows = {status.key: trigger_row(status) for status in call.engine.triggers.status()}
+    specs = {spec.key: spec for flow in call.engine.book.current.values() for spec in flow.triggers}
+    rows = {status.key: trigger_row(status, specs.get(status.key)) for status in call.engine.triggers.status()}
     for name, flow in call.engine.book.current.items():
         if not call.engine.book.enabled.get(name, True):
             for spec in flow.triggers:
                 status = TriggerStatus(
                     key=spec.key, flow=name, kind=spec.kind, state=TriggerState.DISABLED, reason="the flow is disabled"
                 )
-                rows[spec.key] = trigger_row(status)
+                rows[spec.key] = trigger_row(status, spec)
     return [rows[key] for key in sorted(rows)]
 
 

@@ -135,6 +135,8 @@ class DecisionShape(Shape):
     by: str
     decision: str
     at: str
+    form: Any = None
+    """What they have filled in."""
 
 
 class Approval(Shape):
@@ -153,6 +155,10 @@ class Approval(Shape):
     """JSON Schema of what they fill in."""
     asked_at: str
     until: str | None
+    escalates_at: str | None
+    """When others are asked, too."""
+    on_timeout: str | None
+    """What happens at `until`: fail, approve, reject, steps."""
     decisions: list[DecisionShape]
     open: bool
 
@@ -184,6 +190,22 @@ class EventRow(Shape):
     subject: str | None
     time: str
     size: int
+
+
+class RunOfEvent(Shape):
+    """A run that an event started, as it stands."""
+
+    id: str
+    flow: str
+    status: str
+
+
+class EventListed(EventRow):
+    """An event in a list, with what it started."""
+
+    runs: list[RunOfEvent]
+    """The first of them."""
+    run_count: int
 
 
 class AnswerShape(Shape):

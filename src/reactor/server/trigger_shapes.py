@@ -24,6 +24,8 @@ class TriggerShape(Shape):
     key: str
     flow: str
     kind: str
+    says: str
+    """What it listens for, in plain words: `an HTTP POST to /orders comes`."""
     state: str
     reason: str
     since: str | None
@@ -33,6 +35,8 @@ class TriggerShape(Shape):
     last_error: str
     lag: int | None
     """Messages that wait at the source, where that can be known."""
+    expects_within_ms: int | None
+    """At least one event is expected in this time (`expect:`)."""
     next_at: str | None
     letters: int
     """Dead letters that wait for a decision."""
@@ -95,6 +99,8 @@ class ConnectionShape(Shape):
     reason: str
     used_by: list[str]
     """Keys of the triggers that use it now."""
+    flows: list[str]
+    """Flows whose actions name it."""
     tested: TestShape | None
 
 
@@ -113,6 +119,8 @@ class ConnectionTypeShape(Shape):
     doc: str
     settings: list[SettingShape]
     testable: bool
+    form: dict[str, Any]
+    """JSON Schema of the settings, for a form; `writeOnly` marks what is secret."""
 
 
 class ConnectorShape(Shape):

@@ -255,9 +255,8 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     type: str | None = None
     prefix: str | None = None
-    """What the type begins with; only together with `above`."""
+    """What the type begins with."""
     subject: str | None = None
-    """Only together with `above`."""
     above: int | None = None
     """Cursor of a list from the oldest on: keys greater than this."""
     source: str | None = None
@@ -301,6 +300,10 @@ class History(Protocol):
 
     async def events(self, wanted: EventFilter) -> list[EventRow]:
         """A page of events, in the filter's order."""
+        ...
+
+    async def started(self, keys: Sequence[int]) -> dict[int, list[Run]]:
+        """The runs that these events have started, oldest first, by the event's key: not those that others called."""
         ...
 
     async def read(self, keys: Sequence[int]) -> list[Event]:

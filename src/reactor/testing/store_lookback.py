@@ -53,3 +53,42 @@ class LookBackSuite:
         run.waits, run.status = (), RunStatus.RUNNING
         await opened.keep(run)
         same(await opened.store.run(run.key), run)
+
+    async def test_pages_of_events_by_subject_and_the_beginning_of_the_type(self, opened: Opened) -> None:
+        types = ("order.paid", "order.sent", "orders", "order", "ordeq.x", "order\U0010ffff", "customer.new")
+        made = [opened.event(type=t, subject=s) for t in types for s in ("a", None, "b")]
+        many = [opened.event(type=f"many.{number:02}") for number in range(40)]
+        await opened.accept(*(Acceptance(event=event) for event in (*made, *many)))
+
+        async def keys(**given: Any) -> list[int]:
+            return [row.key for row in await opened.store.events(EventFilter(**given))]
+
+        same(await keys(prefix="order."), [e.key for e in reversed(made) if e.type.startswith("order.")])
+        same(await keys(prefix="order.", limit=2), [e.key for e in reversed(made[:6])][:2])
+        same(await keys(prefix="order.", below=made[4].key), [made[n].key for n in (3, 2, 1, 0)])
+        same(await keys(prefix="many."), [e.key for e in reversed(many)])
+        same(await keys(prefix="many.", limit=7), [e.key for e in reversed(many)][:7])
+        same(await keys(prefix="none."), [])
+        same(await keys(subject="a"), [e.key for e in reversed(made) if e.subject == "a"])
+        same(await keys(subject="a", prefix="order."), [made[3].key, made[0].key])
+        same(await keys(subject="b", type="orders"), [made[8].key])
+        same(await keys(subject="c"), [])
+
+    async def test_runs_by_the_event_that_started_them(self, opened: Opened) -> None:
+        first, second, third = (opened.event() for _ in range(3))
+        one, two = opened.run(first, flow="f1"), opened.run(first, flow="f2")
+        called = opened.run(first, flow="f3", parent_key=one.key)
+        await opened.accept(Acceptance(event=first, runs=(one, two)), Acceptance(event=second))
+        await opened.keep(called)
+        opened.clock.time += 3_600_000
+        other = opened.run(third)
+        await opened.accept(Acceptance(event=third, runs=(other,)))
+        found = await opened.store.started([third.key, first.key, second.key])
+        same(
+            {key: [run.key for run in runs] for key, runs in found.items()},
+            {
+                first.key: [one.key, two.key],
+                third.key: [other.key],
+            },
+        )
+        same(await opened.store.started([]), {})

@@ -71,13 +71,36 @@ PAGE_LONG = _joined(
     + _REST,
 )
 
+STARTED_NEAR = _joined(
+    RUN_JSON,
+    f"""FROM runs NOT INDEXED WHERE key BETWEEN :first AND :last AND parent_key IS NULL
+    AND event_key IN {_KEYS.replace("?", ":keys")} ORDER BY key LIMIT :limit""",
+)
+STARTED_LATE = _joined(
+    RUN_JSON,
+    f"""FROM runs INDEXED BY runs_late WHERE key - event_key NOT BETWEEN 0 AND {LATE} AND parent_key IS NULL
+    AND event_key IN {_KEYS.replace("?", ":keys")} ORDER BY key LIMIT :limit""",
+)
+
 _EVENT_REST = """ AND key < :below AND key >= :since
- AND (:type IS NULL OR +type = :type) AND (:source IS NULL OR +source = :source) ORDER BY key DESC LIMIT :limit"""
+ AND (:type IS NULL OR +type = :type) AND (:source IS NULL OR +source = :source)
+ AND (:subject IS NULL OR +subject = :subject)
+ AND (:prefix IS NULL OR (+type >= :prefix AND +type < :prefix || char(1114111))) ORDER BY key DESC LIMIT :limit"""
 EVENTS_ALL = _joined(EVENT_ROW_JSON, "FROM events NOT INDEXED WHERE 1" + _EVENT_REST)
 EVENTS_BY_TYPE = _joined(EVENT_ROW_JSON, "FROM events INDEXED BY events_by_type WHERE type = :type" + _EVENT_REST)
 EVENTS_BY_SOURCE = _joined(
     EVENT_ROW_JSON, "FROM events INDEXED BY events_by_source WHERE source = :source" + _EVENT_REST
 )
+EVENTS_BY_SUBJECT = _joined(
+    EVENT_ROW_JSON,
+    "FROM events INDEXED BY events_by_subject WHERE subject IS NOT NULL AND subject = :subject" + _EVENT_REST,
+)
+# One step of the index for each type.
+TYPES_OF_PREFIX = """WITH RECURSIVE types (x) AS (
+ SELECT min(type) FROM events INDEXED BY events_by_type WHERE type >= :prefix UNION ALL
+ SELECT (SELECT min(type) FROM events INDEXED BY events_by_type WHERE type > x) FROM types
+  WHERE x < :prefix || char(1114111))
+ SELECT x FROM types WHERE x < :prefix || char(1114111) LIMIT :most"""
 _SINCE_REST = """ AND key > :above AND key < :below AND (:type IS NULL OR +type = :type)
  AND (:source IS NULL OR +source = :source) AND (:subject IS NULL OR +subject = :subject)
  AND (:prefix IS NULL OR (+type >= :prefix AND +type < :prefix || char(1114111))) ORDER BY key LIMIT :limit"""

@@ -27,6 +27,9 @@ LOAD_CHUNK = 500
 """Runs of one statement in `load`."""
 LOOK_BYTES = 8 << 20
 """Data of the events of one look at the log; the first one counts as nothing."""
+_MANY_TYPES = 30
+_MANY_STARTED = 1_000
+"""Runs of a page of events that are looked for in one place."""
 _LIVE = (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
 
 
@@ -213,20 +216,53 @@ class Reader:
         """A page of events without their data."""
         if wanted.above is not None:
             return self._events_since(wanted)
-        values = {
-            **_window(wanted.since, wanted.until, wanted.below, wanted.limit),
-            "type": None if wanted.type is None else rows.plain(wanted.type),
-            "source": None if wanted.source is None else rows.plain(wanted.source),
-        }
+        values = {**_window(wanted.since, wanted.until, wanted.below, wanted.limit), **_event_values(wanted)}
         query = queries.EVENTS_ALL
-        if wanted.source is not None:
+        if wanted.subject is not None:
+            query = queries.EVENTS_BY_SUBJECT
+        elif wanted.source is not None:
             query = queries.EVENTS_BY_SOURCE
         elif wanted.type is not None:
             query = queries.EVENTS_BY_TYPE
 
         def ask(connection: sqlite3.Connection) -> list[EventRow]:
-            found = rows.decode_event_rows(one(connection, query, values))
-            return [rows.to_event_row(row) for row in sorted(found, key=lambda row: -row.key)]
+            many = [values]
+            if query is queries.EVENTS_ALL and wanted.prefix is not None:
+                types = connection.execute(queries.TYPES_OF_PREFIX, {**values, "most": _MANY_TYPES}).fetchall()
+                # Of a few types each has its index; events of many types are found soon by walking all.
+                if len(types) < _MANY_TYPES:
+                    many = [{**values, "type": rows.to_text(type_)} for (type_,) in types]
+            found: list[rows.ListedEventRow] = []
+            for given in many:
+                by = queries.EVENTS_BY_TYPE if given["type"] is not None and query is queries.EVENTS_ALL else query
+                found += rows.decode_event_rows(one(connection, by, given))
+            shown = sorted(found, key=lambda row: -row.key)[: max(wanted.limit, 0)]
+            return [rows.to_event_row(row) for row in shown]
+
+        return self.call(ask)
+
+    def started(self, keys: Sequence[int]) -> asyncio.Future[dict[int, list[Run]]]:
+        """Runs by the event that started them. They stand shortly above their events, so ranges that touch are read
+        once.
+        """
+        ranges: list[list[int]] = []
+        for key in sorted(keys):
+            if ranges and key <= ranges[-1][1]:
+                ranges[-1][1] = key + queries.LATE
+            else:
+                ranges.append([key, key + queries.LATE])
+
+        def ask(connection: sqlite3.Connection) -> dict[int, list[Run]]:
+            values = {"keys": _list(keys), "limit": _MANY_STARTED}
+            found = rows.decode_runs(one(connection, queries.STARTED_LATE, values))
+            for first, last in ranges:
+                found += rows.decode_runs(
+                    one(connection, queries.STARTED_NEAR, {**values, "first": first, "last": last})
+                )
+            started: dict[int, list[Run]] = {}
+            for row in sorted(found, key=lambda row: row.key):
+                started.setdefault(row.event_key or 0, []).append(self._run(row))
+            return started
 
         return self.call(ask)
 
@@ -238,10 +274,7 @@ class Reader:
         values = {
             **window,
             "above": max(wanted.above or 0, window["since"] - 1),
-            "type": None if wanted.type is None else rows.plain(wanted.type),
-            "prefix": None if wanted.prefix is None else rows.plain(wanted.prefix),
-            "source": None if wanted.source is None else rows.plain(wanted.source),
-            "subject": None if wanted.subject is None else rows.plain(wanted.subject),
+            **_event_values(wanted),
         }
         query = queries.SINCE_ALL
         if wanted.subject is not None:
@@ -404,6 +437,15 @@ def _soon_ended(values: dict[str, Any]) -> dict[str, Any]:
     if values["ended_below"] < queries.MAX_KEY:
         below = min(below, first_at(values["ended_below"]))
     return {**values, "since": since, "below": below}
+
+
+def _event_values(wanted: EventFilter) -> dict[str, Any]:
+    return {
+        "type": None if wanted.type is None else rows.plain(wanted.type),
+        "prefix": None if wanted.prefix is None else rows.plain(wanted.prefix),
+        "source": None if wanted.source is None else rows.plain(wanted.source),
+        "subject": None if wanted.subject is None else rows.plain(wanted.subject),
+    }
 
 
 def _to_verdict(event_key: int, row: tuple[bytes, int | None, bytes]) -> Verdict:

@@ -219,6 +219,9 @@ class SqliteStore(AccessTables):
         """See `History.events`. `since` and `until` (exclusive) mean when the event arrived, as its key tells."""
         return await self._read.event_page(wanted)
 
+    async def started(self, keys: Sequence[int]) -> dict[int, list[Run]]:
+        return await self._read.started(keys)
+
     async def read(self, keys: Sequence[int]) -> list[Event]:
         return await self._read.read(keys)
 

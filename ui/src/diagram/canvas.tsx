@@ -1,0 +1,304 @@
+/** The drawing itself. It comes lazily: see `index.tsx`. */
+import "@xyflow/react/dist/base.css";
+import {
+  type Edge,
+  type EdgeTypes,
+  getSmoothStepPath,
+  MiniMap,
+  type NodeTypes,
+  Position,
+  ReactFlow,
+  type ReactFlowInstance,
+} from "@xyflow/react";
+import { Maximize, Minus, Plus } from "lucide-react";
+import { type KeyboardEvent, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { IconButton } from "@/design/button";
+import { toneOf } from "@/design/status";
+import { type Drawn, LaneBox, PlainBox, StartBox, StepBox } from "./boxes";
+import css from "./diagram.module.css";
+import { type Box, headHeight, type Layout, type Line, layout } from "./layout";
+import { type FlowDiagramProps, type Step, stepsOf } from "./types";
+
+const NODES: NodeTypes = {
+  step: StepBox,
+  group: StepBox,
+  lane: LaneBox,
+  start: StartBox,
+  gate: PlainBox,
+  code: PlainBox,
+  flow: PlainBox,
+} as never;
+
+const EDGES: EdgeTypes = { line: DrawnLine as never };
+const MARGIN = 24;
+const LARGE = 40;
+const SMALLEST = 0.1;
+const READABLE = 0.55;
+
+type Instance = ReactFlowInstance<Drawn, Edge>;
+
+export default function Canvas(props: FlowDiagramProps) {
+  const { diagram, before, after, height } = props;
+  const plan = useMemo(() => layout(diagram, before, after), [diagram, before, after]);
+  const frame = useRef<HTMLDivElement>(null);
+  const [instance, setInstance] = useState<Instance | null>(null);
+  const nodes = useNodes(plan, props);
+  const edges = useEdges(plan, props);
+  const walk = useWalk(plan, props, instance, frame);
+  const view = useView(plan, instance, frame);
+  const high = plan.height + 2 * MARGIN;
+  return (
+    <div ref={frame} className={css.frame} style={{ height: height ?? `max(200px, min(${high}px, 68vh))` }}>
+      <ReactFlow<Drawn, Edge>
+        nodes={nodes}
+        edges={edges}
+        nodeTypes={NODES}
+        edgeTypes={EDGES}
+        onInit={setInstance}
+        onMoveStart={(event) => event && view.taken()}
+        onNodeClick={(_, node) => walk.choose(node.data.box)}
+        onNodeDoubleClick={(_, node) => walk.open(node.data.box)}
+        onKeyDown={walk.onKeyDown}
+        onlyRenderVisibleElements
+        nodesDraggable={false}
+        nodesConnectable={false}
+        nodesFocusable={false}
+        edgesFocusable={false}
+        elementsSelectable={false}
+        disableKeyboardA11y
+        panOnScroll={view.scrolls}
+        preventScrolling={view.scrolls}
+        zoomOnScroll={false}
+        zoomOnDoubleClick={false}
+        minZoom={SMALLEST}
+        maxZoom={1.6}
+        translateExtent={extent(plan)}
+        proOptions={{ hideAttribution: true }}
+        tabIndex={0}
+        aria-label={`Drawing of flow ${diagram.flow}. Arrow keys walk its steps, Enter opens one. List shows the same as text.`}
+      >
+        {diagram.count > LARGE && <Overview />}
+      </ReactFlow>
+      <div className={css.zoom}>
+        <IconButton label="Zoom in" look="normal" onClick={() => void instance?.zoomIn()}>
+          <Plus aria-hidden />
+        </IconButton>
+        <IconButton label="Zoom out" look="normal" onClick={() => void instance?.zoomOut()}>
+          <Minus aria-hidden />
+        </IconButton>
+        <IconButton label="Show all" look="normal" onClick={view.all}>
+          <Maximize aria-hidden />
+        </IconButton>
+      </div>
+      <p className="unseen" aria-live="polite">
+        {walk.said}
+      </p>
+    </div>
+  );
+}
+
+function Overview() {
+  return (
+    <MiniMap<Drawn>
+      pannable
+      zoomable
+      ariaLabel="The whole drawing, small"
+      className={css.map}
+      nodeColor={({ data }) =>
+        data.state
+          ? `var(--${toneOf(data.state.status)})`
+          : data.box.kind === "step"
+            ? "var(--line-strong)"
+            : "var(--line)"
+      }
+    />
+  );
+}
+
+function extent({ width, height }: Layout): [[number, number], [number, number]] {
+  const around = 400;
+  return [
+    [-around, -around],
+    [width + around, height + around],
+  ];
+}
+
+function useNodes(plan: Layout, { states, selected, wrong }: FlowDiagramProps): Drawn[] {
+  return useMemo(
+    () =>
+      plan.boxes.map((box) => ({
+        id: box.id,
+        type: box.kind,
+        position: { x: box.x, y: box.y },
+        width: box.width,
+        height: box.height,
+        zIndex: box.depth * 2,
+        handles: handles(box),
+        data: {
+          box,
+          state: box.step && states?.get(box.step.path),
+          selected: box.step !== undefined && box.step.path === selected,
+          wrong: box.step !== undefined && (wrong?.has(box.step.path) ?? false),
+          follows: states !== undefined,
+        },
+      })),
+    [plan, states, selected, wrong],
+  );
+}
+
+function handles(box: Box) {
+  const middle = { x: box.width / 2, width: 1, height: 1 };
+  return [
+    { id: "in", type: "target" as const, position: Position.Top, ...middle, y: 0 },
+    { id: "out", type: "source" as const, position: Position.Bottom, ...middle, y: box.height },
+    ...(box.kind === "group" && box.step
+      ? [{ id: "inside", type: "source" as const, position: Position.Bottom, ...middle, y: headHeight(box.step) }]
+      : []),
+  ];
+}
+
+function useEdges(plan: Layout, { states }: FlowDiagramProps): Edge[] {
+  return useMemo(() => {
+    const depth = new Map(plan.boxes.map((box) => [box.id, box.depth]));
+    return plan.lines.map((line) => ({
+      id: line.id,
+      type: "line",
+      source: line.from,
+      target: line.to,
+      sourceHandle: line.inside ? "inside" : "out",
+      targetHandle: "in",
+      zIndex: (depth.get(line.to) ?? 0) * 2,
+      data: { aside: line.aside, taken: taken(line, states) },
+    }));
+  }, [plan, states]);
+}
+
+/** Whether the run has gone along there; undefined: no run is shown. */
+function taken(line: Line, states: FlowDiagramProps["states"]): boolean | undefined {
+  if (!states) return undefined;
+  const state = line.leads ? states.get(line.leads) : undefined;
+  return state !== undefined && state.status !== "skipped";
+}
+
+interface Ends {
+  sourceX: number;
+  sourceY: number;
+  targetX: number;
+  targetY: number;
+  data?: { aside?: boolean; taken?: boolean };
+}
+
+function DrawnLine({ sourceX, sourceY, targetX, targetY, data }: Ends) {
+  const [path] = getSmoothStepPath({ sourceX, sourceY, targetX, targetY, borderRadius: 6 });
+  const tip = `M${targetX - 3.5} ${targetY - 5} L${targetX} ${targetY} L${targetX + 3.5} ${targetY - 5}`;
+  return (
+    <g className={css.line} data-aside={data?.aside || undefined} data-taken={data?.taken}>
+      <path d={path} />
+      <path d={tip} className={css.tip} />
+    </g>
+  );
+}
+
+/** The arrow keys: down and up in the order of the file, right into a step, left out of it. */
+function useWalk(
+  plan: Layout,
+  { diagram, selected, onSelect, onOpen, states }: FlowDiagramProps,
+  instance: Instance | null,
+  frame: React.RefObject<HTMLDivElement | null>,
+) {
+  const all = useMemo(() => [...stepsOf(diagram)], [diagram]);
+  const at = all.findIndex(({ step }) => step.path === selected);
+  const byPath = useMemo(() => new Map(plan.boxes.map((box) => [box.id, box])), [plan]);
+  const go = (step: Step | null | undefined) => {
+    if (!step) return;
+    onSelect?.(step.path);
+    const box = byPath.get(step.path);
+    if (box && instance) show(box, instance, frame.current);
+  };
+  const next = (key: string): Step | null | undefined => {
+    if (key === "Home" || at < 0) return all[0]?.step;
+    if (key === "End") return all.at(-1)?.step;
+    if (key === "ArrowDown") return all[at + 1]?.step;
+    if (key === "ArrowUp") return all[at - 1]?.step;
+    if (key === "ArrowLeft") return all[at]?.inside;
+    return all[at]?.step.parts[0]?.steps[0];
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = all[at]?.step;
+    if (event.key === "Enter" && step) (onOpen ?? onSelect)?.(step.path);
+    else if (event.key.startsWith("Arrow") || event.key === "Home" || event.key === "End") go(next(event.key));
+    else return;
+    event.preventDefault();
+  };
+  const here = all[at]?.step;
+  const state = here && states?.get(here.path);
+  return {
+    onKeyDown,
+    choose: (box: Box) => box.step && onSelect?.(box.step.path),
+    open: (box: Box) => box.step && (onOpen ?? onSelect)?.(box.step.path),
+    said: here ? `${here.name}: ${here.title}${state ? `, ${state.status}` : ""}` : "",
+  };
+}
+
+/** Bring a box into sight, if it is not. */
+function show(box: Box, instance: Instance, frame: HTMLElement | null): void {
+  if (!frame) return;
+  const { x, y, zoom } = instance.getViewport();
+  const high = box.step ? headHeight(box.step) : box.height;
+  const left = box.x * zoom + x;
+  const top = box.y * zoom + y;
+  const seen =
+    left >= 0 &&
+    top >= 0 &&
+    left + Math.min(box.width, 240) * zoom <= frame.clientWidth &&
+    top + high * zoom <= frame.clientHeight;
+  if (!seen) void instance.setCenter(box.x + box.width / 2, box.y + high / 2, { zoom: Math.max(zoom, READABLE) });
+}
+
+/** What is seen: all of it where it can be read, else its beginning; and so again when the window changes. */
+function useView(plan: Layout, instance: Instance | null, frame: React.RefObject<HTMLDivElement | null>) {
+  const mine = useRef(false);
+  const [scrolls, setScrolls] = useState(false);
+  const place = useCallback(
+    (whole: boolean) => {
+      const box = frame.current;
+      if (!instance || !box || box.clientWidth === 0) return;
+      const across = (box.clientWidth - 2 * MARGIN) / plan.width;
+      const both = Math.min(across, (box.clientHeight - 2 * MARGIN) / plan.height);
+      const least = whole ? SMALLEST : READABLE;
+      const zoom = Math.max(least, Math.min(1, whole || both > 0.75 ? both : Math.max(both, Math.min(across, 1))));
+      const wide = plan.width * zoom;
+      const x = wide <= box.clientWidth ? (box.clientWidth - wide) / 2 : startAt(plan, zoom, box.clientWidth);
+      const y = Math.max(MARGIN, (box.clientHeight - plan.height * zoom) / 2);
+      setScrolls(plan.height * zoom + MARGIN > box.clientHeight || wide > box.clientWidth);
+      void instance.setViewport({ x, y: plan.height * zoom > box.clientHeight - MARGIN ? MARGIN : y, zoom });
+    },
+    [instance, plan, frame],
+  );
+  useLayoutEffect(() => {
+    if (!mine.current) place(false);
+  }, [place]);
+  useEffect(() => {
+    if (!frame.current) return;
+    const watcher = new ResizeObserver(() => {
+      if (!mine.current) place(false);
+    });
+    watcher.observe(frame.current);
+    return () => watcher.disconnect();
+  }, [place, frame]);
+  return {
+    scrolls,
+    taken: () => {
+      mine.current = true;
+      setScrolls(true);
+    },
+    all: () => place(true),
+  };
+}
+
+/** A drawing that is wider than its window begins with its first box in the middle. */
+function startAt(plan: Layout, zoom: number, width: number): number {
+  const first = plan.boxes[0];
+  const middle = first ? first.x + first.width / 2 : plan.width / 2;
+  return Math.min(MARGIN, Math.max(width - MARGIN - plan.width * zoom, width / 2 - middle * zoom));
+}

@@ -1,14 +1,12 @@
 /** The drawing itself. It comes lazily: see `index.tsx`. */
 import "@xyflow/react/dist/base.css";
 import {
-  type Edge,
-  type EdgeTypes,
   getSmoothStepPath,
   MiniMap,
   type NodeTypes,
-  Position,
   ReactFlow,
   type ReactFlowInstance,
+  ViewportPortal,
 } from "@xyflow/react";
 import { Maximize, Minus, Plus } from "lucide-react";
 import { type KeyboardEvent, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
@@ -21,7 +19,7 @@ import { type FlowDiagramProps, type Step, stepsOf } from "./types";
 
 const NODES: NodeTypes = {
   step: StepBox,
-  group: StepBox,
+  steps: StepBox,
   lane: LaneBox,
   start: StartBox,
   gate: PlainBox,
@@ -29,13 +27,12 @@ const NODES: NodeTypes = {
   flow: PlainBox,
 } as never;
 
-const EDGES: EdgeTypes = { line: DrawnLine as never };
 const MARGIN = 24;
 const LARGE = 40;
 const SMALLEST = 0.1;
 const READABLE = 0.55;
 
-type Instance = ReactFlowInstance<Drawn, Edge>;
+type Instance = ReactFlowInstance<Drawn>;
 
 export default function Canvas(props: FlowDiagramProps) {
   const { diagram, before, after, height } = props;
@@ -43,17 +40,14 @@ export default function Canvas(props: FlowDiagramProps) {
   const frame = useRef<HTMLDivElement>(null);
   const [instance, setInstance] = useState<Instance | null>(null);
   const nodes = useNodes(plan, props);
-  const edges = useEdges(plan, props);
   const walk = useWalk(plan, props, instance, frame);
   const view = useView(plan, instance, frame);
   const high = plan.height + 2 * MARGIN;
   return (
     <div ref={frame} className={css.frame} style={{ height: height ?? `max(200px, min(${high}px, 68vh))` }}>
-      <ReactFlow<Drawn, Edge>
+      <ReactFlow<Drawn>
         nodes={nodes}
-        edges={edges}
         nodeTypes={NODES}
-        edgeTypes={EDGES}
         onInit={setInstance}
         onMoveStart={(event) => event && view.taken()}
         onNodeClick={(_, node) => walk.choose(node.data.box)}
@@ -63,7 +57,6 @@ export default function Canvas(props: FlowDiagramProps) {
         nodesDraggable={false}
         nodesConnectable={false}
         nodesFocusable={false}
-        edgesFocusable={false}
         elementsSelectable={false}
         disableKeyboardA11y
         panOnScroll={view.scrolls}
@@ -77,6 +70,7 @@ export default function Canvas(props: FlowDiagramProps) {
         tabIndex={0}
         aria-label={`Drawing of flow ${diagram.flow}. Arrow keys walk its steps, Enter opens one. List shows the same as text.`}
       >
+        <Lines plan={plan} states={props.states} />
         {diagram.count > LARGE && <Overview />}
       </ReactFlow>
       <div className={css.zoom}>
@@ -128,12 +122,11 @@ function useNodes(plan: Layout, { states, selected, wrong }: FlowDiagramProps): 
     () =>
       plan.boxes.map((box) => ({
         id: box.id,
-        type: box.kind,
+        type: box.kind === "group" ? "steps" : box.kind,
         position: { x: box.x, y: box.y },
         width: box.width,
         height: box.height,
         zIndex: box.depth * 2,
-        handles: handles(box),
         data: {
           box,
           state: box.step && states?.get(box.step.path),
@@ -146,31 +139,20 @@ function useNodes(plan: Layout, { states, selected, wrong }: FlowDiagramProps): 
   );
 }
 
-function handles(box: Box) {
-  const middle = { x: box.width / 2, width: 1, height: 1 };
-  return [
-    { id: "in", type: "target" as const, position: Position.Top, ...middle, y: 0 },
-    { id: "out", type: "source" as const, position: Position.Bottom, ...middle, y: box.height },
-    ...(box.kind === "group" && box.step
-      ? [{ id: "inside", type: "source" as const, position: Position.Bottom, ...middle, y: headHeight(box.step) }]
-      : []),
-  ];
-}
-
-function useEdges(plan: Layout, { states }: FlowDiagramProps): Edge[] {
-  return useMemo(() => {
-    const depth = new Map(plan.boxes.map((box) => [box.id, box.depth]));
-    return plan.lines.map((line) => ({
-      id: line.id,
-      type: "line",
-      source: line.from,
-      target: line.to,
-      sourceHandle: line.inside ? "inside" : "out",
-      targetHandle: "in",
-      zIndex: (depth.get(line.to) ?? 0) * 2,
-      data: { aside: line.aside, taken: taken(line, states) },
-    }));
-  }, [plan, states]);
+/** All lines in one picture above the boxes: they are known, so nothing has to be measured. */
+function Lines({ plan, states }: { plan: Layout; states: FlowDiagramProps["states"] }) {
+  const byId = useMemo(() => new Map(plan.boxes.map((box) => [box.id, box])), [plan]);
+  return (
+    <ViewportPortal>
+      <svg className={css.lines} width={plan.width} height={plan.height} aria-hidden>
+        {plan.lines.map((line) => {
+          const from = byId.get(line.from);
+          const to = byId.get(line.to);
+          return from && to && <DrawnLine key={line.id} {...{ line, from, to, taken: taken(line, states) }} />;
+        })}
+      </svg>
+    </ViewportPortal>
+  );
 }
 
 /** Whether the run has gone along there; undefined: no run is shown. */
@@ -180,21 +162,16 @@ function taken(line: Line, states: FlowDiagramProps["states"]): boolean | undefi
   return state !== undefined && state.status !== "skipped";
 }
 
-interface Ends {
-  sourceX: number;
-  sourceY: number;
-  targetX: number;
-  targetY: number;
-  data?: { aside?: boolean; taken?: boolean };
-}
-
-function DrawnLine({ sourceX, sourceY, targetX, targetY, data }: Ends) {
-  const [path] = getSmoothStepPath({ sourceX, sourceY, targetX, targetY, borderRadius: 6 });
-  const tip = `M${targetX - 3.5} ${targetY - 5} L${targetX} ${targetY} L${targetX + 3.5} ${targetY - 5}`;
+function DrawnLine({ line, from, to, taken }: { line: Line; from: Box; to: Box; taken?: boolean }) {
+  const sourceX = from.x + from.width / 2;
+  const sourceY = from.y + (line.inside && from.step ? headHeight(from.step) : from.height);
+  const targetX = to.x + to.width / 2;
+  const [path] = getSmoothStepPath({ sourceX, sourceY, targetX, targetY: to.y, borderRadius: 6, offset: 8 });
+  const tip = `M${targetX - 3.5} ${to.y - 5} L${targetX} ${to.y} L${targetX + 3.5} ${to.y - 5}`;
   return (
-    <g className={css.line} data-aside={data?.aside || undefined} data-taken={data?.taken}>
+    <g className={css.line} data-aside={line.aside || undefined} data-taken={taken}>
       <path d={path} />
-      <path d={tip} className={css.tip} />
+      <path d={tip} />
     </g>
   );
 }

@@ -44,7 +44,9 @@ export const WIDTH = 236;
 export const HEIGHT = 48;
 /** More of a box that has a condition. */
 export const EXTRA = 20;
-const DOWN = 28;
+const DOWN = 26;
+/** From the head of a group to its lanes. */
+const INTO = 20;
 const ACROSS = 16;
 const PAD = 14;
 const LABEL = 24;
@@ -100,7 +102,7 @@ class Sizes {
     const rows: Row[] = [];
     for (const part of step.parts) {
       const inner = this.list(part.steps);
-      const lane = { part, width: inner.width + 2 * PAD, height: inner.height + LABEL + DOWN / 2 + PAD };
+      const lane = { part, width: inner.width + 2 * PAD, height: inner.height + LABEL + 4 + PAD };
       const last = rows.at(-1);
       if (last && last.width + ACROSS + lane.width <= LANES) {
         last.lanes.push(lane);
@@ -117,7 +119,7 @@ class Sizes {
     const rows = this.rows(step);
     return {
       width: Math.max(WIDTH, ...rows.map((row) => row.width)) + 2 * PAD,
-      height: head + DOWN + rows.reduce((sum, row) => sum + row.height, 0) + ACROSS * (rows.length - 1) + PAD,
+      height: head + INTO + rows.reduce((sum, row) => sum + row.height, 0) + ACROSS * (rows.length - 1) + PAD,
     };
   }
 }
@@ -143,7 +145,7 @@ class Plan {
   step(step: Step, x: number, y: number, size: Size, depth: number): void {
     const kind = step.parts.length ? "group" : "step";
     this.boxes.push({ id: step.path, kind, x, y, ...size, depth, step });
-    let top = y + headHeight(step) + DOWN;
+    let top = y + headHeight(step) + INTO;
     for (const [number, row] of (kind === "group" ? this.sizes.rows(step) : []).entries()) {
       let left = x + (size.width - row.width) / 2;
       for (const lane of row.lanes) {
@@ -161,7 +163,7 @@ class Plan {
     this.boxes.push({ id, kind: "lane", x, y, width, height, depth, part });
     // A lane of a second row has its label; a line to it would cross those above.
     if (reached) this.line(step.path, id, { inside: true, aside, leads: part.steps[0]?.path });
-    this.list(part.steps, x, y + LABEL + DOWN / 2, width, depth + 1);
+    this.list(part.steps, x, y + LABEL + 4, width, depth + 1);
   }
 
   line(from: string, to: string, more: Partial<Line> = {}): void {
@@ -197,14 +199,15 @@ export function layout(diagram: Diagram, before: readonly Neighbour[] = [], afte
   let right = width;
   for (const { part, width: inner, height } of sides) {
     const x = right + 2 * ACROSS;
-    const box = { width: inner + 2 * PAD, height: height + LABEL + DOWN / 2 + PAD };
+    const box = { width: inner + 2 * PAD, height: height + LABEL + 4 + PAD };
     plan.boxes.push({ id: part.path, kind: "lane", x, y, ...box, depth: 0, part });
-    plan.list(part.steps, x, y + LABEL + DOWN / 2, box.width, 1);
+    plan.list(part.steps, x, y + LABEL + 4, box.width, 1);
     right = x + box.width;
     end = Math.max(end, y + box.height);
   }
   const bottom = flows(plan, "after", after, end + DOWN, width);
-  return { boxes: plan.boxes, lines: plan.lines, width: right, height: bottom > end + DOWN ? bottom - DOWN : end };
+  const height = Math.max(SMALL, bottom > end + DOWN ? bottom - DOWN : end);
+  return { boxes: plan.boxes, lines: plan.lines, width: right, height };
 }
 
 const LAST_ROW = 4;

@@ -9,10 +9,12 @@ import logging
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+import reactor
 from reactor.engine.editing import Editing
 from reactor.engine.engine import Engine, Parts
 from reactor.engine.folder import Folder
@@ -20,6 +22,7 @@ from reactor.engine.limits import Limits
 from reactor.engine.saved_connections import FILE as CONNECTIONS_FILE
 from reactor.engine.saved_connections import SavedConnections
 from reactor.engine.statistics.machine import Machine
+from reactor.engine.tracing.tracer import Exporter, Tracer
 from reactor.engine.vault import Vault, write_private
 from reactor.language import loader
 from reactor.language.inputs import check_inputs
@@ -278,10 +281,36 @@ def build(settings: Settings, *, server: bool = True, program: Additions | None 
             derive=vault.derived,
             instance=INSTANCE,
             retention=settings.retention,
+            tracer=tracer_of(settings, vault),
         )
     )
     engine.book.code = flows
     return App(settings, engine, compiler, vault, broken)
+
+
+def tracer_of(settings: Settings, vault: Vault) -> Tracer | None:
+    """What takes the traces of runs, where somebody wants them.
+
+    Raises:
+        SettingsError: OpenTelemetry is not installed.
+    """
+    endpoint = settings.otel_endpoint
+    if endpoint is None:
+        return None
+    origin = settings.origins.get("otel_endpoint", "")
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
+        message = f"traces are wanted ({origin}), and OpenTelemetry is not installed: pip install reactor-engine[otel]"
+        if not origin.startswith("OTEL_"):
+            raise SettingsError(message)
+        _log.warning("%s", message)
+        return None
+
+    def exporter() -> Exporter:
+        from reactor.engine.tracing.otlp import OtlpExporter  # noqa: PLC0415 - with the first spans
+
+        return OtlpExporter(endpoint, os.environ, reactor.__version__)
+
+    return Tracer(exporter, vault.derived("traces"), settings.otel_sample)
 
 
 def catalog_of(program: Additions | None, settings: Settings | None = None) -> tuple[Catalog, list[str]]:

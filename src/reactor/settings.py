@@ -59,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     passivate_after: int = 1_000
     drain: int = 30_000
     rescan: int = 3_000
+    otel_endpoint: str | None = None
+    otel_sample: float = 1.0
     failpoint: str | None = None
     origins: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Name → where its value came from; a name that is missing has its default."""
@@ -118,11 +120,9 @@ def load(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path, config: Pa
         *((f"--{name.replace('_', '-')}", cwd, {name: value}) for name, value in flags.items() if value is not None),
     ):
         for name, value in raw.items():
-            try:
-                values[name] = FIELDS[name].read(value, base)
-                origins[name] = origin
-            except ValueError as error:
-                problems.append(f"{_spelt(name, origin)} {error}")
+            _read(name, origin, base, value, values, origins, problems)
+    if "otel_endpoint" not in values and (standard := _standard_endpoint(env)) is not None:
+        _read("otel_endpoint", standard[0], cwd, standard[1], values, origins, problems)
     if problems:
         raise SettingsError("\n".join(problems))
     values.setdefault("data", cwd / ".reactor")
@@ -132,9 +132,25 @@ def load(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path, config: Pa
     return Settings(origins=origins, **values)
 
 
+def _read(
+    name: str,
+    origin: str,
+    base: Path,
+    value: Any,
+    values: dict[str, Any],
+    origins: dict[str, str],
+    problems: list[str],
+) -> None:
+    try:
+        values[name] = FIELDS[name].read(value, base)
+        origins[name] = origin
+    except ValueError as error:
+        problems.append(f"{_spelt(name, origin)} {error}")
+
+
 def _spelt(name: str, origin: str) -> str:
     """A setting as the operator wrote it."""
-    return origin if origin.startswith(("--", PREFIX)) else f"{origin}: {name}"
+    return origin if origin.startswith(("--", PREFIX, "OTEL_")) else f"{origin}: {name}"
 
 
 def _from_file(
@@ -310,6 +326,26 @@ def _url(value: Any, base: Path) -> str:
     return text
 
 
+def _share(value: Any, _: Path) -> float:
+    try:
+        share = float(value)
+    except (TypeError, ValueError):
+        share = -1.0
+    if isinstance(value, bool) or not 0 <= share <= 1:
+        raise ValueError(f"must be a number from 0 to 1 such as 0.1, not {value!r}")
+    return share
+
+
+def _standard_endpoint(env: Mapping[str, str]) -> tuple[str, str] | None:
+    """Where OpenTelemetry's own variables say that traces go, and which says so. The one for traces counts as it is."""
+    if env.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or env.get("OTEL_TRACES_EXPORTER") == "none":
+        return None
+    for name, path in (("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""), ("OTEL_EXPORTER_OTLP_ENDPOINT", "/v1/traces")):
+        if given := env.get(name, "").strip():
+            return name, given.rstrip("/") + path
+    return None
+
+
 _NOT_YET = "not in this version"
 _MAY_BE_EMPTY = ("http_allow", "file_roots", "env_allow", "shell_env", "hosts", "plugins")
 FIELDS: dict[str, Field] = {
@@ -344,5 +380,7 @@ FIELDS: dict[str, Field] = {
     "passivate_after": Field("a run that only waits leaves memory after this", _duration),
     "drain": Field("how long runs may go on at shutdown", _duration),
     "rescan": Field("how often the flows' folder is compared as a whole", _duration),
+    "otel_endpoint": Field("where traces are sent (OTLP over HTTP); also OTEL_EXPORTER_OTLP_ENDPOINT", _url),
+    "otel_sample": Field("share of the traces that begin here which are kept, 0 to 1", _share),
     "failpoint": Field("die at this place (tests)", _failpoint),
 }

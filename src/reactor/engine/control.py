@@ -187,6 +187,8 @@ class Control:
             raise InvalidError("new data can be given only when the run starts from its beginning")
         event, accepted = loaded.event, []
         inputs = next((entry.value for entry in kept if entry.key == "#inputs"), None)
+        if executor.tracer is not None:
+            kept = [*kept, executor.tracer.forked(loaded.run, loaded.event, loaded.journal, executor.clock.now())]
         control = executor.flow_control.new(flow, event, inputs, asked=True)
         event_key = event.key if event else None
         record = executor.new_run(flow, event_key, loaded.run.trigger, forked_from=key, control=control)

@@ -100,6 +100,7 @@ class Endings:
             data=data,
             to=to,
             causes=causes,
+            metadata=live.trace_headers(""),
         )
         try:
             self._executor.intake.emit(draft, live, inside=True)

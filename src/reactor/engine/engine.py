@@ -28,6 +28,7 @@ from reactor.engine.simulation.simulate import Simulate
 from reactor.engine.statistics.figures import Figures
 from reactor.engine.statistics.machine import Machine
 from reactor.engine.statistics.sampling import Sampling
+from reactor.engine.tracing.tracer import Tracer
 from reactor.engine.triggers import Triggers
 from reactor.engine.versions import Versions
 from reactor.model import ids
@@ -77,6 +78,8 @@ class Parts(msgspec.Struct, kw_only=True):
     statistics: Statistics | None = None
     """The same object as `store`, too; None: there are no figures of what was."""
     machine: Machine | None = None
+    tracer: Tracer | None = None
+    """Takes the traces of runs; None: there are none."""
     retention: int | None = None
     """Milliseconds that finished runs are kept; None: for ever."""
 
@@ -127,6 +130,7 @@ class Engine:
             secret=parts.secret,
             derive=parts.derive,
             saved_connections=self.connections.written,
+            tracer=parts.tracer,
         )
         self.intake = Intake(self.executor, parts.history)
         self.approvals = Approvals(self.executor, self.intake)
@@ -213,6 +217,8 @@ class Engine:
                 closing = connector.close()
                 if hasattr(closing, "__await__"):
                     await closing
+        if self.parts.tracer is not None:
+            await asyncio.to_thread(self.parts.tracer.close)
         await self.store.close()
 
     async def _flush(self) -> None:

@@ -24,6 +24,8 @@ from reactor.engine.memory import Memory
 from reactor.engine.sealing import Derive, Seals
 from reactor.engine.states import States
 from reactor.engine.texts import encode
+from reactor.engine.tracing.tracer import Tracer
+from reactor.engine.tracing.trail import CALLED
 from reactor.engine.waits import Waits
 from reactor.engine.written import Written
 from reactor.language.dialects.gotemplate import legacy_event_view
@@ -70,6 +72,7 @@ class Executor(Memory):
         secret: Callable[[str], str | None],
         derive: Derive | None,
         saved_connections: Mapping[str, Mapping[str, Any]] | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         super().__init__(store=store, book=book, clock=clock, limits=limits)
         self.history = history
@@ -87,6 +90,7 @@ class Executor(Memory):
         self.seals = Seals(derive)
         self.waits = Waits(self)
         self.states = States(store, self.committer, limits)
+        self.tracer = tracer
         self._connections: dict[tuple[str, int], Connections] = {}
         self._saved_connections = saved_connections if saved_connections is not None else {}
         self.finished = 0
@@ -224,7 +228,7 @@ class Executor(Memory):
         self.meters.run_ended(live.record_.flow, end.status.value, now - began)
         self.failed += end.status is RunStatus.FAILED
         failpoints.reach("run.finished")
-        if live.key in self.ends or _caller(live) is not None or self.changes.listeners:
+        if live.key in self.ends or _caller(live) is not None or self.changes.listeners or live.trail is not None:
             waiter = self.committer.barrier(live)
             waiter.add_done_callback(lambda done: self._tell(live, end, done))
         self.live.pop(live.key, None)
@@ -238,6 +242,11 @@ class Executor(Memory):
         if done.cancelled() or done.exception() is not None:
             return
         self.changed(live)
+        if self.tracer is not None and live.trail is not None and not live.dropped:
+            record = live.record_
+            flow = self.book.version(record.flow, record.version)
+            event = getattr(live, "event", None)
+            self.tracer.ended(live.trail, record, event, flow, end.error, self.catalog.actions.get)
         self.ends.tell(live.key, end)
         parent = _caller(live)
         if parent in self.live:
@@ -261,17 +270,22 @@ class Executor(Memory):
         more = {"parent_key": parent.key, "parent_path": path, "detached": not call.wait, "control": control}
         record = self.new_run(flow, None, "", **more)
         record.event_key = parent.record_.event_key
-        begun = Entry("#inputs", self.clock.now(), value=inputs)
+        begun = [Entry("#inputs", self.clock.now(), value=inputs)]
+        if parent.trail is not None:
+            place = parent.trail.at(path).headers()
+            given = {"parent": place["traceparent"], "state": place.get("tracestate")}
+            begun.append(Entry(CALLED, begun[0].at, value=given))
         if control is not None and not self.flow_control.child(record):
-            waits = Batch(runs={record.key: copy.copy(record)}, journal=[(record.key, encode([begun]))])
+            waits = Batch(runs={record.key: copy.copy(record)}, journal=[(record.key, encode(begun))])
             self.committer.add(waits).add_done_callback(lambda done: done.cancelled() or done.exception())
             parent.spawned.append(record.key)
             failpoints.reach("child.started")
             return record.key
         live = LiveRun(self, record, parent.event)
         live.inputs = inputs
-        live.record(begun)
-        live.status(RunStatus.RUNNING, started_at=begun.at)
+        for entry in begun:
+            live.record(entry)
+        live.status(RunStatus.RUNNING, started_at=begun[0].at)
         self.committer.sheet.began(record)
         parent.spawned.append(record.key)
         self.live[record.key] = live
@@ -369,6 +383,8 @@ class Executor(Memory):
     def recorded(self, live: Written, entry: Entry) -> None:
         """A run has written something down."""
         self.committer.touch(live)
+        if live.trail is not None:
+            live.trail.note(entry)
         if not entry.key or "#" in entry.key:
             return
         if entry.started:

@@ -14,7 +14,7 @@ from reactor.engine.attempt_log import AttemptLog
 from reactor.engine.borders import Borders, Held
 from reactor.engine.texts import encode
 from reactor.language.expressions import to_json_value
-from reactor.model import failpoints, ids
+from reactor.model import failpoints, ids, traces
 from reactor.model.clock import Instant
 from reactor.model.doing import DOING, Doing
 from reactor.model.errors import ErrorInfo, PermanentError, StepError
@@ -42,7 +42,9 @@ class LiveRun(Borders):
     def __init__(self, executor: Executor, record: Run, event: Event | None, journal: Sequence[Entry] = ()) -> None:
         super().__init__(executor, record, journal)
         self.event = event
-        self.doing = Doing(self.id, record.flow)
+        if executor.tracer is not None:
+            self.trail = executor.tracer.trail(record, event, journal)
+        self.doing = Doing(self.id, record.flow, trace="" if self.trail is None else self.trail.context.trace)
         self.spawned: list[int] = []
         """Runs that exist only because of this one and are not in the store yet."""
         self.inputs: Any = None
@@ -139,7 +141,17 @@ class LiveRun(Borders):
             settings=self.executor.action_settings,
             connections=self.executor.connections_of(self.record_),
             secrets=doing.secrets,
+            trace=self.trace_headers(doing.step, doing.attempt),
         )
+
+    def trace_headers(self, path: str, attempt: int = 0) -> dict[str, str]:
+        """What a call out of this step hands on; without traces of our own, what came with the event."""
+        if self.trail is not None:
+            return self.trail.at(path, attempt).headers()
+        if self.event is None or not self.event.metadata:
+            return {}
+        given = traces.of_metadata(self.event.metadata)
+        return {} if given is None else given.headers()
 
     async def sleep(self, path: str, until: Instant) -> None:
         """See `Durable.sleep`."""
@@ -170,7 +182,10 @@ class LiveRun(Borders):
                 "loop.guard", f"{len(causes)} events led to one another; the chain stops here: {causes[-3:]}"
             )
         draft = msgspec.structs.replace(
-            draft, causes=causes, source=draft.source or f"reactor/flows/{self.record_.flow}"
+            draft,
+            causes=causes,
+            source=draft.source or f"reactor/flows/{self.record_.flow}",
+            metadata={**draft.metadata, **self.trace_headers(path)},
         )
         accepted = self.executor.intake.emit(draft, self)
         failpoints.reach("emit.after")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reactor.engine.texts import encode
+from reactor.engine.tracing.trail import Trail
 from reactor.model import ids
 from reactor.model.clock import Instant
 from reactor.model.errors import ErrorInfo
@@ -33,6 +34,8 @@ class Written:
         self._changed = False
         self._let_go = False
         self._turns = 0
+        self.trail: Trail | None = None
+        """What it remembers for its trace, if there are traces."""
 
     def take(self) -> tuple[Run | None, bytes | None]:
         """See `committer.Dirty`."""

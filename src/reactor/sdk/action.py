@@ -47,6 +47,9 @@ class ActionContext(msgspec.Struct, kw_only=True):
     """All that the flow sees, its own before saved ones; `connection` chooses and checks one."""
     secrets: tuple[str, ...] = ()
     """Secret values among the parameters: never log them."""
+    trace: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """`traceparent`, perhaps `tracestate`, for whoever is called (W3C Trace Context): in headers under these names.
+    Empty where there is no trace."""
 
     @property
     def data_dir(self) -> Path:

@@ -245,6 +245,9 @@ class Ingest:
         trace = head.get(b"traceparent")
         if trace is not None and len(trace) <= 128 and _TRACEPARENT.fullmatch(trace):
             metadata["traceparent"] = trace.decode("latin-1")
+            state = head.get(b"tracestate", b"")
+            if 0 < len(state) <= 512 and state.isascii():
+                metadata["tracestate"] = state.decode("latin-1")
         return metadata
 
 

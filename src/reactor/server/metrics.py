@@ -143,6 +143,9 @@ def _engine(lines: Exposition, engine: Engine, found: Mapping[str, int]) -> None
     _add(lines, "commits_total", "counter", "Transactions since the start.", [({}, committer.commits)])
     trouble = int(committer.trouble is not None or committer.broken is not None)
     _add(lines, "commit_trouble", "gauge", "1 while the store cannot write.", [({}, trouble)])
+    tracer = engine.parts.tracer
+    sent = [({"outcome": how}, number) for how, number in sorted(tracer.spans.items())] if tracer is not None else []
+    _add(lines, "trace_spans_total", "counter", "Spans: `exported`, `failed` (lost on the way) or `dropped`.", sent)
     by_state = [({"state": state}, number) for state, number in triggers(engine).items()]
     _add(lines, "triggers", "gauge", "Triggers by state.", by_state)
     _sources(lines, engine)

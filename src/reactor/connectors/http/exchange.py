@@ -122,6 +122,8 @@ def _build(ctx: ActionContext, params: Params, auth: RequestAuth | None) -> _Cal
         names.setdefault("content-type", content_type)
     if params.method in {"POST", "PATCH"} and ctx.idempotency_key:
         names.setdefault("idempotency-key", ctx.idempotency_key)
+    if "traceparent" not in names:
+        names.update(ctx.trace)
     if auth is None and target.userinfo:
         auth = RequestAuth(basic=target.basic())
     private = _authorize(names, auth) | {name for name, value in names.items() if _holds_secret(value, ctx.secrets)}

@@ -5,6 +5,8 @@ CloudEvents: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/binding
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,6 +15,7 @@ from reactor.connectors.kafka.actions import CloudEvent, PublishParams
 from reactor.sdk.cloudevents import STRUCTURED
 from reactor.sdk.payload import encode
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 JSON_TYPE = "application/json"
 _encode = msgspec.json.Encoder().encode
 
@@ -25,16 +28,18 @@ class Outgoing(NamedTuple):
     headers: list[tuple[str, bytes | None]]
 
 
-def outgoing(params: PublishParams, *, flow: str, step: str, idempotency_key: str) -> Outgoing:
-    """The message that a step means."""
+def outgoing(
+    params: PublishParams, *, flow: str, step: str, idempotency_key: str, trace: Mapping[str, str] = _NONE
+) -> Outgoing:
+    """The message that a step means. `trace`: see `ActionContext`."""
     key = None if params.key is None else encode(params.key)
     headers = {name: None if value is None else encode(value) for name, value in params.headers.items()}
     lower = {name.lower() for name in headers}
     value, kind = _value(params.value)
-    own = {"idempotency-key": idempotency_key.encode()}
+    own = {"idempotency-key": idempotency_key.encode(), **{name: text.encode() for name, text in trace.items()}}
     if params.cloudevents:
         event = CloudEvent() if params.cloudevents is True else params.cloudevents
-        attributes = _attributes(event, params, flow, step, idempotency_key)
+        attributes = {**_attributes(event, params, flow, step, idempotency_key), **trace}
         if event.mode == "structured":
             value, kind = _encode({**attributes, "datacontenttype": JSON_TYPE, "data": params.value}), STRUCTURED
             headers = {name: given for name, given in headers.items() if name.lower() != "content-type"}

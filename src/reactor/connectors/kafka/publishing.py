@@ -98,7 +98,7 @@ async def send(ctx: ActionContext, settings: KafkaSettings, params: PublishParam
     Raises:
         StepError: it was not written, or it is not known whether it was (`kafka.timeout`).
     """
-    message = outgoing(params, flow=ctx.flow, step=ctx.step, idempotency_key=ctx.idempotency_key)
+    message = outgoing(params, flow=ctx.flow, step=ctx.step, idempotency_key=ctx.idempotency_key, trace=ctx.trace)
     at = instant(params)
     async with _producers.use(Reach.of(settings, ctx.settings)) as producer:
         try:

@@ -135,6 +135,7 @@ def _properties(ctx: ActionContext, params: PublishParams) -> Properties:
     if params.expiry is not None:
         made.MessageExpiryInterval = max(1, durations.parse(params.expiry) // 1000)
     user = {
+        **ctx.trace,
         **{name: encode(value).decode() for name, value in params.properties.items()},
         IDEMPOTENCY: ctx.idempotency_key,
     }

@@ -117,4 +117,7 @@ def _payload(params: SendParams) -> bytes:
 
 def _headers(ctx: ActionContext, params: SendParams) -> dict[str, str]:
     given = {name: encode(value).decode() for name, value in params.headers.items()}
-    return given if any(name.lower() == ID.lower() for name in given) else {ID: ctx.idempotency_key, **given}
+    names = {name.lower() for name in given}
+    if "traceparent" not in names:
+        given |= ctx.trace
+    return given if ID.lower() in names else {ID: ctx.idempotency_key, **given}

@@ -230,3 +230,15 @@ def test_a_cloudevent_of_text_says_so():
     params = PublishParams(topic="t", value="hi", cloudevents=True)
     headers = dict(outgoing(params, flow="f", step="s", idempotency_key="k").headers)
     assert headers["content-type"] == b"text/plain; charset=utf-8"
+
+
+def test_the_trace_goes_along_unless_the_flow_says_another():
+    trace = {"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01", "tracestate": "x=1"}
+    params = PublishParams(topic="t", value="x", headers={"Traceparent": "mine"})
+    assert (
+        dict(outgoing(params, flow="f", step="s", idempotency_key="k", trace=trace).headers)["Traceparent"] == b"mine"
+    )
+    params = PublishParams(topic="t", value={"a": 1}, cloudevents=True)
+    sent = dict(outgoing(params, flow="f", step="s", idempotency_key="k", trace=trace).headers)
+    assert sent["traceparent"] == sent["ce_traceparent"] == trace["traceparent"].encode()
+    assert sent["tracestate"] == b"x=1"

@@ -105,7 +105,7 @@ async def control_room(
         finally:
             await context.close()
             await browser.close()
-    assert complaints.real == []
+    assert complaints.real == [], complaints.real
 
 
 async def accessible(page: Page, *, but: Sequence[str] = ()) -> None:
@@ -114,7 +114,8 @@ async def accessible(page: Page, *, but: Sequence[str] = ()) -> None:
     options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
     rules = {rule: {"enabled": False} for rule in but}
     found: dict[str, Any] = await page.evaluate(f"axe.run(document, {json.dumps({**options, 'rules': rules})})")
-    assert [_told(one) for one in found["violations"]] == []
+    told = [_told(one) for one in found["violations"]]
+    assert told == [], "\n".join(told)
 
 
 def _told(violation: dict[str, Any]) -> str:

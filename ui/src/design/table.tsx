@@ -4,7 +4,7 @@
  */
 import { useNavigate } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, type MouseEvent, type ReactNode, useRef } from "react";
+import { type KeyboardEvent, type MouseEvent, type ReactNode, useEffect, useRef } from "react";
 import { place } from "@/app/go";
 import { Button } from "./button";
 import { Failure, Loading } from "./states";
@@ -41,6 +41,8 @@ interface TableProps<T> {
   /** Asks for the next page; undefined: there is none. */
   more?: () => void;
   height?: string;
+  /** Told when the top of the list comes into sight or leaves it. A function that stays the same. */
+  onTop?: (there: boolean) => void;
 }
 
 const HEIGHT = 33;
@@ -63,8 +65,11 @@ function Rows<T>({
   picking,
   more,
   height,
+  onTop,
 }: TableProps<T> & { rows: readonly T[] }) {
   const frame = useRef<HTMLDivElement>(null);
+  const top = useTop(onTop);
+  const choose = useRange(rows, id, picking);
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => frame.current,
@@ -84,10 +89,12 @@ function Rows<T>({
       {/* What scrolls must be reachable by the keyboard. */}
       <section
         ref={frame}
+        data-table-frame
         className={css.frame}
         style={size ? { maxHeight: size } : undefined}
         {...(drawn ? { tabIndex: 0, "aria-label": label } : {})}
       >
+        <div ref={top} className={css.top} />
         <table className={css.table} aria-label={label} aria-rowcount={more ? -1 : rows.length + 1}>
           <thead>
             <tr>
@@ -108,7 +115,7 @@ function Rows<T>({
             {first > 0 && <Pad height={first} span={span} />}
             {shown.map((index) => {
               const row = rows[index] as T;
-              return <Row key={id(row)} {...{ row, columns, id, to, onOpen, picking, index }} />;
+              return <Row key={id(row)} {...{ row, columns, id, to, onOpen, picking, choose, index }} />;
             })}
             {after > 0 && <Pad height={after} span={span} />}
           </tbody>
@@ -139,8 +146,13 @@ function Row<T>({
   to,
   onOpen,
   picking,
+  choose,
   index,
-}: Pick<TableProps<T>, "columns" | "id" | "to" | "onOpen" | "picking"> & { row: T; index: number }) {
+}: Pick<TableProps<T>, "columns" | "id" | "to" | "onOpen" | "picking"> & {
+  row: T;
+  index: number;
+  choose: (index: number, range: boolean) => void;
+}) {
   const navigate = useNavigate();
   const key = id(row);
   const leads = Boolean(to || onOpen);
@@ -161,7 +173,7 @@ function Row<T>({
     else if (event.key === "ArrowDown" || event.key === "j") (there.nextElementSibling as HTMLElement | null)?.focus();
     else if (event.key === "ArrowUp" || event.key === "k")
       (there.previousElementSibling as HTMLElement | null)?.focus();
-    else if (event.key === "x" && picking) pick(picking, key);
+    else if (event.key.toLowerCase() === "x" && picking) choose(index, event.shiftKey);
     else return;
     event.preventDefault();
   };
@@ -177,7 +189,12 @@ function Row<T>({
     >
       {picking && (
         <td className={css.pick}>
-          <input type="checkbox" aria-label={`Choose ${key}`} checked={chosen} onChange={() => pick(picking, key)} />
+          <input
+            type="checkbox"
+            aria-label={`Choose ${key}`}
+            checked={chosen}
+            onChange={(event) => choose(index, (event.nativeEvent as globalThis.MouseEvent).shiftKey)}
+          />
         </td>
       )}
       {columns.map((column) => (
@@ -193,10 +210,50 @@ function Row<T>({
   );
 }
 
-function pick({ chosen, onChange }: Picking, key: string): void {
-  const next = new Set(chosen);
-  if (!next.delete(key)) next.add(key);
-  onChange(next);
+/** Whether the list is at its top, whatever scrolls, and nobody walks its rows by keys (they would move away). */
+function useTop(onTop: ((there: boolean) => void) | undefined) {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const frame = place.current?.parentElement;
+    if (!onTop || !place.current || !frame) return;
+    let seen = true;
+    let walked = false;
+    const watcher = new IntersectionObserver(([entry]) => {
+      seen = entry?.isIntersecting ?? true;
+      onTop(seen && !walked);
+    });
+    const walking = (event: FocusEvent) => {
+      const there = event.type === "focusin" ? event.target : event.relatedTarget;
+      walked = there instanceof Element && there.matches("tbody tr:focus-visible") && frame.contains(there);
+      onTop(seen && !walked);
+    };
+    watcher.observe(place.current);
+    frame.addEventListener("focusin", walking);
+    frame.addEventListener("focusout", walking);
+    return () => {
+      watcher.disconnect();
+      frame.removeEventListener("focusin", walking);
+      frame.removeEventListener("focusout", walking);
+    };
+  }, [onTop]);
+  return place;
+}
+
+/** Chooses a row; with shift all from the one that was chosen before. */
+function useRange<T>(rows: readonly T[], id: (row: T) => string, picking: Picking | undefined) {
+  const last = useRef<string | null>(null);
+  return (index: number, range: boolean) => {
+    const row = rows[index];
+    if (!picking || row === undefined) return;
+    const key = id(row);
+    const next = new Set(picking.chosen);
+    const from = range ? rows.findIndex((each) => id(each) === last.current) : -1;
+    if (from >= 0) {
+      for (const each of rows.slice(Math.min(from, index), Math.max(from, index) + 1)) next.add(id(each));
+    } else if (!next.delete(key)) next.add(key);
+    last.current = key;
+    picking.onChange(next);
+  };
 }
 
 function PickAll<T>({ rows, id, picking }: { rows: readonly T[]; id: (row: T) => string; picking: Picking }) {

@@ -1,0 +1,170 @@
+/** Which runs are listed. Everything here lives in the address. */
+import { useQuery } from "@tanstack/react-query";
+import { X } from "lucide-react";
+import { useId, useState } from "react";
+import { api, data } from "@/api/client";
+import { type Filters, useFilters } from "@/app/go";
+import { Button } from "@/design/button";
+import { shortId } from "@/design/data";
+import { Choice, Input } from "@/design/fields";
+import { Dialog } from "@/design/overlays";
+import { Status } from "@/design/status";
+import { RANGES, STATUSES, statusesOf, toggled } from "./filters";
+import css from "./runs.module.css";
+
+const OWN = "own";
+
+export function FilterBar() {
+  const [filters, set] = useFilters();
+  const [dates, setDates] = useState(false);
+  const own = Boolean(filters.until) || (filters.since && !RANGES.some(([value]) => value === filters.since));
+  const options = [...RANGES, [OWN, own ? "Between two times" : "Between two times …"] as const];
+  const any = Object.values(filters).some(Boolean);
+  const choose = (value: string) =>
+    value === OWN ? setDates(true) : set({ since: value || undefined, until: undefined });
+  return (
+    <div className={css.filters}>
+      <StatusFilter filters={filters} set={set} />
+      <FlowField value={filters.flow ?? ""} onChange={(flow) => set({ flow })} />
+      <Choice
+        label="When they began"
+        value={own ? OWN : (filters.since ?? "")}
+        options={options}
+        onChange={(event) => choose(event.target.value)}
+      />
+      {own && <Button onClick={() => setDates(true)}>Change times</Button>}
+      <Chips filters={filters} set={set} />
+      {any && (
+        <Button
+          look="plain"
+          onClick={() => set(Object.fromEntries(Object.keys(filters).map((key) => [key, undefined])))}
+        >
+          Clear
+        </Button>
+      )}
+      {dates && <Between filters={filters} set={set} onClose={() => setDates(false)} />}
+    </div>
+  );
+}
+
+type Setting = { filters: Filters; set: (change: Record<string, string | undefined>) => void };
+
+function StatusFilter({ filters, set }: Setting) {
+  const on = statusesOf(filters);
+  return (
+    <fieldset className={css.statuses}>
+      <legend className="unseen">States</legend>
+      {STATUSES.map((status) => (
+        <button
+          key={status}
+          type="button"
+          className={css.toggle}
+          aria-pressed={on.includes(status)}
+          onClick={() => set({ status: toggled(filters, status) })}
+        >
+          <Status value={status} bare />
+        </button>
+      ))}
+    </fieldset>
+  );
+}
+
+/** The name of a flow, with those that are there to choose from. */
+function FlowField({ value, onChange }: { value: string; onChange: (value: string | undefined) => void }) {
+  const id = useId();
+  const flows = useQuery({
+    queryKey: ["flows", "names"],
+    queryFn: () => data(api.GET("/api/v1/flows", { params: { query: { limit: 1_000 } } })),
+    staleTime: 60_000,
+  });
+  const [text, setText] = useState<string | null>(null);
+  const give = (next: string) => {
+    setText(null);
+    if (next !== value) onChange(next || undefined);
+  };
+  return (
+    <span className={css.flow}>
+      <input
+        aria-label="Flow"
+        placeholder="Any flow"
+        list={id}
+        value={text ?? value}
+        onChange={(event) => {
+          const next = event.target.value;
+          // Chosen from the list, or emptied: at once. What is typed waits for Enter.
+          if (next === "" || flows.data?.items.some((flow) => flow.name === next)) give(next);
+          else setText(next);
+        }}
+        onKeyDown={(event) => event.key === "Enter" && give(event.currentTarget.value)}
+        onBlur={(event) => give(event.target.value)}
+      />
+      <datalist id={id}>
+        {flows.data?.items.map((flow) => (
+          <option key={flow.name} value={flow.name} />
+        ))}
+      </datalist>
+    </span>
+  );
+}
+
+const CHIPS = { trigger: "Trigger", event: "Event", parent: "Called by" } as const;
+
+/** Filters that one comes with from elsewhere: seen, and to be put away. */
+function Chips({ filters, set }: Setting) {
+  return Object.entries(CHIPS).map(([name, label]) =>
+    filters[name] ? (
+      <button
+        key={name}
+        type="button"
+        className={css.chip}
+        title={filters[name]}
+        aria-label={`${label} ${filters[name]}: put this filter away`}
+        onClick={() => set({ [name]: undefined })}
+      >
+        {label} <span className="mono">{shortId(filters[name])}</span> <X aria-hidden />
+      </button>
+    ) : null,
+  );
+}
+
+/** What a field for dates and times shows, in the reader's own zone. */
+function local(time: string | undefined): string {
+  const at = time ? new Date(time) : null;
+  if (!at || Number.isNaN(at.getTime())) return "";
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+function Between({ filters, set, onClose }: Setting & { onClose: () => void }) {
+  const [since, setSince] = useState(local(filters.since));
+  const [until, setUntil] = useState(local(filters.until));
+  const wrong = since && until && since >= until ? "This is not after the beginning." : null;
+  const iso = (text: string) => (text ? new Date(text).toISOString() : undefined);
+  const apply = () => {
+    set({ since: iso(since), until: iso(until) });
+    onClose();
+  };
+  return (
+    <Dialog
+      title="Runs that began between two times"
+      open
+      onOpen={onClose}
+      foot={
+        <>
+          <Button onClick={onClose}>Keep as it is</Button>
+          <Button look="main" disabled={Boolean(wrong)} onClick={apply}>
+            Show these
+          </Button>
+        </>
+      }
+    >
+      <Input label="From" type="datetime-local" value={since} onChange={(event) => setSince(event.target.value)} />
+      <Input
+        label="Until"
+        type="datetime-local"
+        value={until}
+        wrong={wrong}
+        onChange={(event) => setUntil(event.target.value)}
+      />
+    </Dialog>
+  );
+}

@@ -1,0 +1,54 @@
+/** The filters of the list of runs: how the address says them, how the API does, and how a sentence does. */
+import type { Filters } from "@/app/go";
+
+export const STATUSES = ["pending", "running", "waiting", "paused", "completed", "failed", "cancelled"] as const;
+
+export const RANGES = [
+  ["", "Any time"],
+  ["15m", "Last 15 minutes"],
+  ["1h", "Last hour"],
+  ["24h", "Last 24 hours"],
+  ["7d", "Last 7 days"],
+  ["30d", "Last 30 days"],
+] as const;
+
+const NAMES = ["status", "flow", "trigger", "since", "until", "event", "parent"] as const;
+
+export type RunQuery = Partial<Record<(typeof NAMES)[number], string>>;
+
+/** What of the address the API is asked with. */
+export function queryOf(filters: Filters): RunQuery {
+  const query: RunQuery = {};
+  for (const name of NAMES) {
+    if (filters[name]) query[name] = filters[name];
+  }
+  return query;
+}
+
+export function statusesOf(filters: Filters): readonly string[] {
+  return (filters.status ?? "").split(",").filter((status) => status !== "");
+}
+
+/** A status in or out; in the order in which they are shown. */
+export function toggled(filters: Filters, status: string): string | undefined {
+  const now = new Set(statusesOf(filters));
+  if (!now.delete(status)) now.add(status);
+  return STATUSES.filter((each) => now.has(each)).join(",") || undefined;
+}
+
+/** What is listed, in a sentence. */
+export function sentence(filters: Filters): string {
+  const statuses = statusesOf(filters);
+  const parts = ["Runs"];
+  if (filters.flow) parts.push(`of ${filters.flow}`);
+  if (filters.trigger) parts.push(`started by ${filters.trigger}`);
+  if (filters.event) parts.push(`of the event ${filters.event}`);
+  if (filters.parent) parts.push(`called by ${filters.parent}`);
+  if (statuses.length > 0) parts.push(`that are ${statuses.join(" or ")}`);
+  const range = RANGES.find(([value]) => value && value === filters.since)?.[1].toLowerCase();
+  if (filters.until && filters.since) parts.push(`begun between ${filters.since} and ${filters.until}`);
+  else if (range) parts.push(`of the ${range}`);
+  else if (filters.since) parts.push(`begun since ${filters.since}`);
+  else if (filters.until) parts.push(`begun until ${filters.until}`);
+  return `${parts.join(" ")}, newest first.`;
+}

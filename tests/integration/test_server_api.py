@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from reactor.model.flow import WaitStep
-from reactor.model.states import RunStatus
 from reactor.server.api import LINES
 from reactor.server.doors import Doors
 from reactor.server.table import Line
@@ -292,12 +291,10 @@ async def test_nothing_there_and_wrong_methods(tmp_path: Path) -> None:
 async def test_an_error_inside_is_a_plain_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(tmp_path) as kit:
 
-        async def bug(wanted: RunFilter) -> Any:
-            if wanted.status == (RunStatus.WAITING,):
-                return []  # the engine's own look for runs that wait, just after its start
+        async def bug(wanted: RunFilter, look: int) -> Any:
             raise ZeroDivisionError("a secret inside")
 
-        monkeypatch.setattr(kit.engine.history, "runs", bug)
+        monkeypatch.setattr(kit.engine.history, "look_for_runs", bug)
         answer = await kit.get("/api/v1/runs")
         assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
         assert "secret" not in answer.text

@@ -89,7 +89,7 @@ def on_server(client: Client, name: str, given: Any, *, show: bool) -> int:
     view = View(show=show)
     run_id = receipt["runs"][0]["id"]
     while True:
-        run = client.get(f"/runs/{run_id}")
+        run = client.get(f"/runs/{run_id}", whole="true")
         view.steps(run["steps"])
         if run["status"] in _ENDED:
             return view.end(run)

@@ -224,9 +224,20 @@ def _data_of(client: Client, run: str) -> Any:
 runs.add_command(migrate)
 
 
-@runs.command(hidden=True, context_settings={"ignore_unknown_options": True})
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
-def signal(words: tuple[str, ...]) -> None:
-    """Not in this version yet."""
-    del words
-    raise click.UsageError("`reactor runs signal` is not in this version yet")
+@runs.command(epilog="Example: reactor runs signal run_01jc3x7m2k9qa payment.done '{\"amount\": 7}'")
+@click.argument("id_", metavar="ID")
+@click.argument("type_", metavar="TYPE")
+@click.argument("event_data", metavar="[JSON|@FILE|-]", required=False)
+@json_option
+@server_options
+def signal(id_: str, type_: str, event_data: str | None, as_json: bool, **where: str | None) -> None:
+    """Tell a run that waits an event of a type that it waits for."""
+    from reactor.cli import output
+    from reactor.cli.client import part
+
+    body = {"type": type_, "data": read_json(event_data)}
+    answer = client_of(**where).post(f"/runs/{part(id_)}/signal", body)
+    if as_json:
+        output.print_json(answer)
+    else:
+        click.echo(answer["event_id"])

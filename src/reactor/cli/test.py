@@ -108,7 +108,7 @@ def _record(run_id: str, write: str | None, url: str | None, where: dict[str, st
 
     actions = catalog_of(None, settings_of({"data": where["data"]}, where["config"]))[0].actions
     client = client_of(url, where["data"], where["config"])
-    run = client.get(f"/runs/{part(run_id)}")
+    run = client.get(f"/runs/{part(run_id)}", whole="true")
     event = client.get(f"/events/{part(run['event_id'])}") if run.get("event_id") else None
     logs = client.get(f"/runs/{part(run_id)}/logs")["items"]
     case = recording.case_of(

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from reactor.engine.approvals import Approvals
+from reactor.engine.chain import Chain
 from reactor.engine.changes import Changes
 from reactor.engine.control import Control
 from reactor.engine.executor import Executor
@@ -24,6 +25,7 @@ from reactor.engine.patterns.running import Patterns
 from reactor.engine.retention import Retention
 from reactor.engine.saved_connections import SavedConnections
 from reactor.engine.sealing import Derive
+from reactor.engine.signals import Signals
 from reactor.engine.simulation.simulate import Simulate
 from reactor.engine.statistics.figures import Figures
 from reactor.engine.statistics.machine import Machine
@@ -135,6 +137,8 @@ class Engine:
         self.intake = Intake(self.executor, parts.history)
         self.approvals = Approvals(self.executor, self.intake)
         self.control = Control(self.executor, parts.history)
+        self.chain = Chain(self.executor, parts.history)
+        self.signals = Signals(self.executor, self.intake, parts.history)
         self.versions = Versions(self.executor, parts.history, self.control)
         self.executor.flow_control.decisions.cancel = self.control.cancel
         self.sampling = Sampling(self.executor, self.intake, parts.statistics, self.machine)

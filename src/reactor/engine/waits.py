@@ -195,6 +195,10 @@ class Waits:
             return True
         return any(pattern[0] != "*" and fits(pattern, type_) for pattern in self._patterns)
 
+    def of(self, run: int) -> list[EventWait]:
+        """What a run waits for now."""
+        return [wait.what for wait in self._runs.get(run, ())]
+
     def subjects(self, type_: str) -> list[tuple[int, str]]:
         """(run, subject) of all who wait for one subject of exactly this type, oldest run first."""
         place = self._exact.get(type_)

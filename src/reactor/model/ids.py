@@ -82,3 +82,19 @@ def from_text(prefix: str, text: str) -> int | None:
             return None
         number = number << 5 | value
     return number if number < 1 << 63 else None
+
+
+def span(prefix: str, text: str) -> tuple[int, int] | None:
+    """The numbers of all ids whose text begins so, as (first, below); None when no id of that kind does."""
+    head, line, tail = text.partition("_")
+    if head != prefix or not line or len(tail) > _WIDTH:
+        return None
+    number = 0
+    for letter in tail:
+        value = _VALUES.get(letter)
+        if value is None:
+            return None
+        number = number << 5 | value
+    open_bits = 5 * (_WIDTH - len(tail))
+    first = number << open_bits
+    return (first, min(first + (1 << open_bits), (1 << 63) - 1)) if first < 1 << 63 else None

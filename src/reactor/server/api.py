@@ -6,18 +6,20 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from starlette.routing import Match, Route
 
 from reactor.engine.engine import Engine
+from reactor.engine.texts import encode
 from reactor.model.errors import ReactorError
 from reactor.server import (
     api_approvals,
+    api_chain,
     api_connections,
     api_diagrams,
     api_editing,
     api_events,
     api_flows,
+    api_many,
     api_metrics,
     api_runs,
     api_server,
@@ -42,11 +44,12 @@ from reactor.server.stream import Stream
 from reactor.server.table import Call, Line, parse_body, parse_query
 
 _log = logging.getLogger("reactor.http")
-_encode = msgspec.json.Encoder().encode
 _LARGEST = 11 << 20
 _PRIVATE: Headers = [(b"cache-control", b"no-store")]
 LINES: tuple[Line, ...] = (
     *api_runs.LINES,
+    *api_many.LINES,
+    *api_chain.LINES,
     *api_timeline.LINES,
     *api_approvals.LINES,
     *api_events.LINES,
@@ -155,7 +158,7 @@ class Api:
         if isinstance(line.answer, str):
             await shown(scope, receive, send)
             return
-        body = _encode(shown)
+        body = encode(shown)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *_PRIVATE]
         await answer(send, line.status, headers, body)
 
@@ -198,7 +201,7 @@ class Api:
         if self._document is None:
             from reactor.server.openapi import document  # noqa: PLC0415 - few ask for it
 
-            self._document = _encode(document(LINES, "/"))
+            self._document = encode(document(LINES, "/"))
         body = self._document
         headers: Headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await answer(send, 200, headers, body)
@@ -257,6 +260,6 @@ def _only(scope: Scope, *methods: str) -> None:
 
 
 async def _json(send: Send, status: int, shown: Any) -> None:
-    body = _encode(shown)
+    body = encode(shown)
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *_PRIVATE]
     await answer(send, status, headers, body)

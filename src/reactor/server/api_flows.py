@@ -15,6 +15,7 @@ from reactor.server import flow_shapes, shapes
 from reactor.server.api_triggers import trigger_rows
 from reactor.server.doors import shown as problem_shown
 from reactor.server.ingest import as_dict
+from reactor.server.run_filters import labelled
 from reactor.server.table import Call, Page, get, page, post
 from reactor.stores.port import FlowVersion
 
@@ -63,11 +64,6 @@ def _by_flow(call: Call) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _labelled(flow: Flow, wanted: str) -> bool:
-    name, given, value = wanted.partition("=")
-    return name in flow.labels and (not given or flow.labels[name] == value)
-
-
 @get("/api/v1/flows", shapes.Listed[shapes.FlowRow], query=FlowQuery)
 async def flows(call: Call) -> Any:
     """The flows that are there, by name."""
@@ -78,7 +74,7 @@ async def flows(call: Call) -> Any:
         for name in sorted(book.current)
         if (query.cursor is None or name > query.cursor)
         and query.enabled in (None, book.enabled.get(name, True))
-        and (query.label is None or _labelled(book.current[name], query.label))
+        and (query.label is None or labelled(book.current[name], query.label))
     ][: query.limit + 1]
     by_flow = _by_flow(call)
     return page(names, query.limit, str, lambda name: _row(call, book.current[name], by_flow))

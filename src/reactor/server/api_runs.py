@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from reactor.engine import views
+from reactor.engine.cutting import cut_run
 from reactor.engine.renames import MIGRATED, since
 from reactor.model import ids
 from reactor.model.clock import to_iso
@@ -15,30 +16,27 @@ from reactor.model.errors import InvalidError, NotFoundError
 from reactor.model.journal import Entry, Run, index
 from reactor.model.states import RunStatus
 from reactor.server import shapes
-from reactor.server.problems import Problem
-from reactor.server.table import Call, Page, cursor_of, get, key_of, page, post, time_of
-from reactor.stores.port import Loaded, RunFilter
+from reactor.server.run_filters import LOOK, RunWanted, filter_of
+from reactor.server.table import Call, check_limit, get, key_of, page, post
+from reactor.stores.port import Loaded
 
+_COUNTED = 1_000_000
+"""Runs that are counted at most."""
 _PATIENCE = 1.0
 """Seconds to wait for a run in memory to be written before it is shown as it was last written."""
 
 
-class RunQuery(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which runs."""
+class RunQuery(RunWanted, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which runs, and how many."""
 
-    status: str | None = None
-    """One or several, with commas between."""
-    flow: str | None = None
-    event: str | None = None
-    parent: str | None = None
-    trigger: str | None = None
-    since: str | None = None
-    """A time, or how long ago (`24h`)."""
-    until: str | None = None
-    finished_since: str | None = None
-    """Only runs that ended then or later."""
-    finished_until: str | None = None
-    """Only runs that ended before."""
+    limit: int = 100
+    """Runs of one page, 1 to 1,000. A page may hold fewer though there are more: `next` tells."""
+    cursor: str | None = None
+    """`next` of the page before."""
+
+    def __post_init__(self) -> None:
+        """Bounds."""
+        check_limit(self.limit)
 
 
 class WholeQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,6 +44,8 @@ class WholeQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     steps: bool = True
     """False: none of its steps, of which there may be thousands; see `timeline` and `step`."""
+    whole: bool = False
+    """True: large values too, which otherwise are cut to `{"$cut": {size, preview, raw}}`."""
 
 
 class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,40 +73,20 @@ class Fork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def runs(call: Call) -> Any:
     """Runs, newest first."""
     query: RunQuery = call.query
-    now = call.engine.clock.now()
-    wanted = RunFilter(
-        flow=query.flow,
-        status=_statuses(query.status),
-        event_key=None if query.event is None else await _event_key(call, query.event),
-        parent_key=None if query.parent is None else key_of("run", query.parent),
-        trigger=query.trigger,
-        since=time_of("since", query.since, now),
-        until=time_of("until", query.until, now),
-        finished_since=time_of("finished_since", query.finished_since, now),
-        finished_until=time_of("finished_until", query.finished_until, now),
-        below=cursor_of("run", query.cursor),
-        limit=query.limit + 1,
-    )
-    found = await call.engine.history.runs(wanted)
-    return page(found, query.limit, lambda run: ids.to_text("run", run.key), views.run_row)
+    wanted = await filter_of(call, query, query.cursor, query.limit + 1)
+    found, floor = await call.engine.history.look_for_runs(wanted, LOOK)
+    shown = page(found, query.limit, lambda run: ids.to_text("run", run.key), views.run_row)
+    if shown["next"] is None and floor:
+        shown["next"] = ids.to_text("run", floor)
+    return shown
 
 
-def _statuses(text: str | None) -> tuple[RunStatus, ...]:
-    try:
-        return tuple(RunStatus(part.strip()) for part in text.split(",")) if text else ()
-    except ValueError:
-        known = ", ".join(status.value for status in RunStatus)
-        raise Problem(400, f"status: {text!r} is not of {known}", parameter="status") from None
-
-
-async def _event_key(call: Call, text: str) -> int:
-    key = ids.from_text("evt", text)
-    if key is not None:
-        return key
-    event = await call.engine.history.event_by_id(text)
-    if event is None:
-        raise Problem(400, f"there is no event {text[:80]!r}", parameter="event")
-    return event.key
+@get("/api/v1/runs/count", shapes.Count, query=RunWanted)
+async def count(call: Call) -> Any:
+    """How many runs a list has; where no index knows the filter, how many of those that a page looks at."""
+    wanted = await filter_of(call, call.query, None, 1)
+    found, exact = await call.engine.history.count_runs(wanted, _COUNTED, LOOK)
+    return {"count": found, "exact": exact}
 
 
 async def load(call: Call, key: int) -> Loaded:
@@ -134,7 +114,8 @@ async def _whole(call: Call, *, steps: bool = True) -> tuple[Loaded, dict[str, A
 @get("/api/v1/runs/{id}", shapes.RunWhole, query=WholeQuery)
 async def run(call: Call) -> Any:
     """One run with its steps."""
-    return (await _whole(call, steps=call.query.steps))[1]
+    shown = (await _whole(call, steps=call.query.steps))[1]
+    return shown if call.query.whole else cut_run(shown)
 
 
 @get("/api/v1/runs/{id}/logs", shapes.Listed[shapes.LogLine])
@@ -244,4 +225,4 @@ async def fork(call: Call) -> Any:
     return await _after(call, new)
 
 
-LINES = (runs, run, logs, cancel, pause, resume, retry, fork)
+LINES = (runs, count, run, logs, cancel, pause, resume, retry, fork)

@@ -9,6 +9,7 @@ import msgspec
 
 from reactor.engine import timeline as lines
 from reactor.engine import views
+from reactor.engine.cutting import cut_step
 from reactor.engine.timeline import Lane, Mark
 from reactor.model import ids
 from reactor.model.errors import NotFoundError
@@ -134,7 +135,8 @@ async def step(call: Call) -> Any:
         if not found:
             return None
         history = lines.attempts(loaded.journal, path, flow, now, over=over)
-        return {**found[0], "history": history, **lines.details(own, path)}
+        step = cut_step(call.params["id"], found[0])
+        return {**step, "history": history, **lines.details(own, path)}
 
     found = await _aside(loaded, whole)
     if found is None:

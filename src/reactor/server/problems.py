@@ -7,8 +7,7 @@ import math
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-import msgspec
-
+from reactor.engine.texts import encode
 from reactor.model.errors import BusyError, RefusedError, StoreBrokenError, StoreBusyError, StoreError
 from reactor.sdk.content import MalformedError
 
@@ -20,7 +19,6 @@ Headers = list[tuple[bytes, bytes]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MEDIA_TYPE = b"application/problem+json"
-_encode = msgspec.json.Encoder().encode
 
 
 class Problem(RefusedError):
@@ -80,7 +78,7 @@ def render(problem: Problem) -> tuple[int, Headers, bytes]:
         "detail": problem.message,
         **{name: value for name, value in problem.members.items() if value is not None},
     }
-    body = _encode(shown)
+    body = encode(shown)
     headers: Headers = [
         (b"content-type", MEDIA_TYPE),
         (b"content-length", b"%d" % len(body)),

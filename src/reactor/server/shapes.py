@@ -19,6 +19,14 @@ class Listed(msgspec.Struct, Generic[_T], kw_only=True, forbid_unknown_fields=Tr
     """Give it as `cursor` for the page that follows; null: there is none."""
 
 
+class Count(Shape):
+    """How many."""
+
+    count: int
+    exact: bool
+    """False: there are more than were counted."""
+
+
 class StartedRun(Shape):
     """A run that an event started."""
 

@@ -12,6 +12,7 @@ import msgspec
 
 from reactor.engine.changes import Change
 from reactor.engine.engine import Engine
+from reactor.engine.texts import encode
 from reactor.model.clock import to_iso
 from reactor.model.errors import BusyError
 
@@ -24,7 +25,6 @@ _LINGER = 300.0
 """Seconds after the last listener left for which changes are still kept, so that one who comes back misses nothing."""
 _EPOCH = 10**9
 """Ids are `seconds since 1970 of this start * _EPOCH + number`: they rise over restarts too."""
-_encode = msgspec.json.Encoder().encode
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -104,7 +104,7 @@ class Stream:
         number = self._base + change.number
         shown = {"at": to_iso(change.at), **change.data}
         flow = change.data.get("flow") or (change.data.get("name") if change.kind == "flow" else None) or ""
-        text = b"id: %d\nevent: %b\ndata: %b\n\n" % (number, change.kind.encode(), _encode(shown))
+        text = b"id: %d\nevent: %b\ndata: %b\n\n" % (number, change.kind.encode(), encode(shown))
         self._ring.append(Item(number, change.kind, str(flow), text))
         self._newest = number
         if self._waking is None and self._waiting:
@@ -174,7 +174,7 @@ class Stream:
 
     @staticmethod
     def _gap(number: int, lost: int | None) -> bytes:
-        return b"id: %d\nevent: gap\ndata: %b\n\n" % (number, _encode({"lost": lost}))
+        return b"id: %d\nevent: gap\ndata: %b\n\n" % (number, encode({"lost": lost}))
 
 
 async def _changes(engine: Engine) -> AsyncGenerator[Change]:

@@ -37,8 +37,13 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         """Bounds."""
-        if not 1 <= self.limit <= MOST:
-            raise ValueError(f"limit is 1 to {MOST}")
+        check_limit(self.limit)
+
+
+def check_limit(limit: int) -> None:
+    """Raises ValueError when a page cannot be so long."""
+    if not 1 <= limit <= MOST:
+        raise ValueError(f"limit is 1 to {MOST}")
 
 
 class Call(msgspec.Struct, kw_only=True):

@@ -235,7 +235,13 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which runs a list shows, newest first."""
 
     flow: str | None = None
+    flows: tuple[str, ...] | None = None
+    """One of these flows."""
     status: tuple[RunStatus, ...] = ()
+    error: str | None = None
+    """Only runs that failed with this kind of error; `http.*`: any that begins so."""
+    text: str | None = None
+    """Stands in the name of the flow, in the error, or in what the run waits for; capitals do not matter."""
     event_key: int | None = None
     parent_key: int | None = None
     trigger: str | None = None
@@ -245,6 +251,8 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Only runs that have ended, at this time or later."""
     finished_until: Instant | None = None
     """Only runs that have ended, before this time."""
+    least: int | None = None
+    """Keys that are this or greater."""
     below: int | None = None
     """Cursor: keys smaller than this."""
     limit: int = 100
@@ -288,6 +296,18 @@ class History(Protocol):
 
     async def runs(self, wanted: RunFilter) -> list[Run]:
         """A page of runs, newest first."""
+        ...
+
+    async def look_for_runs(self, wanted: RunFilter, look: int) -> tuple[list[Run], int]:
+        """As `runs`, but where no index knows the filter at most `look` runs of each kind are looked at; and the key
+        above which all were looked at (0: there are no more). A page may so be short though more follow.
+        """
+        ...
+
+    async def count_runs(self, wanted: RunFilter, most: int, look: int) -> tuple[int, bool]:
+        """How many runs a list has, counted up to `most`, looking as far as `look_for_runs`; and whether these are
+        all.
+        """
         ...
 
     async def event(self, key: int) -> Event | None:

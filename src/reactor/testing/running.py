@@ -75,7 +75,7 @@ class RunningReactor:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
         while True:
-            run: dict[str, Any] = await self.get(f"/runs/{run_id}")
+            run: dict[str, Any] = await self.get(f"/runs/{run_id}", whole="true")
             if RunStatus(run["status"]).finished:
                 return run
             if loop.time() > deadline:

@@ -27,6 +27,7 @@ from reactor.stores.port import Acceptance, Batch, Committed, EventFilter, Event
 from reactor.testing.store_access import AuditSuite, PeopleSuite
 from reactor.testing.store_kit import BLOB_LIMIT, HARD_DATA, HARD_TEXTS, Opened, same, segment
 from reactor.testing.store_letters import LetterSuite
+from reactor.testing.store_listing import ListingSuite
 from reactor.testing.store_log import LogSuite
 from reactor.testing.store_lookback import LookBackSuite
 from reactor.testing.store_statistics import StatisticsSuite
@@ -491,6 +492,6 @@ class PurgeSuite:
 
 class StoreSuite(
     CommitSuite, ClaimSuite, VerdictSuite, ListSuite, LookBackSuite, PurgeSuite, LogSuite, LetterSuite, StatisticsSuite,
-    PeopleSuite, AuditSuite,
+    PeopleSuite, AuditSuite, ListingSuite,
 ):  # fmt: skip
     """All of it, for an adapter that is every port of `stores`."""

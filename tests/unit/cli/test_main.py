@@ -65,7 +65,6 @@ def test_announced_commands_say_that_they_are_not_here_yet(name, capsys):
         (["run", "--port", "x"], "--port must be"),
         (["run", "--runtime", "temporal"], "not in this version"),
         (["run", "--store", "postgres://x"], "not in this version"),
-        (["runs", "signal", "x"], "not in this version yet"),
         (["secrets", "set", "1x", "y"], "cannot be a secret's name"),
     ],
 )

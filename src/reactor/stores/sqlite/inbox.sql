@@ -25,15 +25,16 @@ END;
 -- a run (its columns, event that must have been written or NULL, claim that it must own or NULL)
 CREATE TEMP TRIGGER inbox_run INSTEAD OF INSERT ON inbox WHEN NEW.kind = 3 BEGIN
     INSERT INTO runs (key, origin, version, status, event_key, parent_key, created_at, started_at, finished_at, wake_at,
-        owner, epoch, more)
-    SELECT NEW.a, NEW.b, NEW.c, NEW.d, NEW.e, NEW.f, NEW.g, NEW.h, NEW.i, NEW.j, NEW.k, NEW.l, NEW.m
+        owner, epoch, more, error_kind)
+    SELECT NEW.a, NEW.b, NEW.c, NEW.d, NEW.e, NEW.f, NEW.g, NEW.h, NEW.i, NEW.j, NEW.k, NEW.l, NEW.m,
+        CASE NEW.d WHEN 5 THEN json_extract(CAST(NEW.m AS TEXT), '$.error[0]') END
     WHERE (NEW.n IS NULL OR EXISTS (SELECT 1 FROM events WHERE key = NEW.n))
         AND (NEW.o IS NULL OR (SELECT owner FROM claims WHERE key = NEW.o) = NEW.a)
     ON CONFLICT (key) DO UPDATE SET
         origin = excluded.origin, version = excluded.version, status = excluded.status, event_key = excluded.event_key,
         parent_key = excluded.parent_key, created_at = excluded.created_at, started_at = excluded.started_at,
         finished_at = excluded.finished_at, wake_at = excluded.wake_at, owner = excluded.owner, epoch = excluded.epoch,
-        more = excluded.more
+        more = excluded.more, error_kind = excluded.error_kind
     WHERE excluded.epoch >= runs.epoch;
 END;
 

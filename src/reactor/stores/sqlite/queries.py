@@ -48,29 +48,6 @@ DUE = _joined(
 )
 LIVE = _joined("key", "FROM runs INDEXED BY runs_by_status WHERE status = ? AND key > ? ORDER BY key LIMIT ?")
 
-_REST = """ AND key < :below AND key >= :since
- AND (:statuses IS NULL OR +status IN (SELECT value FROM json_each(:statuses)))
- AND (:origins IS NULL OR +origin IN (SELECT value FROM json_each(:origins)))
- AND (:parent IS NULL OR +parent_key = :parent) AND (:event IS NULL OR +event_key = :event)
- AND (:ended IS NULL OR (+finished_at >= :ended AND +finished_at < :ended_below))
- ORDER BY key DESC LIMIT :limit"""
-PAGE_ALL = _joined(RUN_JSON, "FROM runs NOT INDEXED WHERE 1" + _REST)
-PAGE_BY_ORIGIN = _joined(RUN_JSON, "FROM runs INDEXED BY runs_by_origin WHERE origin = :one" + _REST)
-PAGE_BY_STATUS = _joined(RUN_JSON, "FROM runs INDEXED BY runs_by_status WHERE status = :one" + _REST)
-PAGE_BY_PARENT = _joined(RUN_JSON, "FROM runs INDEXED BY runs_by_parent WHERE parent_key = :one" + _REST)
-PAGE_NEAR_EVENT = _joined(RUN_JSON, f"FROM runs NOT INDEXED WHERE key BETWEEN :one AND :one + {LATE}" + _REST)
-PAGE_LATE = _joined(
-    RUN_JSON,
-    f"FROM runs INDEXED BY runs_late WHERE event_key = :one AND key - event_key NOT BETWEEN 0 AND {LATE}" + _REST,
-)
-# Runs that took long, by their end: those that took less are in a range of keys.
-PAGE_LONG = _joined(
-    RUN_JSON,
-    """FROM runs INDEXED BY runs_long WHERE finished_at >= :ended AND finished_at < :ended_below
- AND finished_at IS NOT NULL AND finished_at - (key >> 22) NOT BETWEEN 1577836800000 AND 1577836860000"""
-    + _REST,
-)
-
 STARTED_NEAR = _joined(
     RUN_JSON,
     f"""FROM runs NOT INDEXED WHERE key BETWEEN :first AND :last AND parent_key IS NULL

@@ -12,12 +12,12 @@ import msgspec
 
 from reactor.model.clock import Instant
 from reactor.model.event import Event
-from reactor.model.ids import first_at, from_text
+from reactor.model.ids import from_text
 from reactor.model.journal import Entry, Run
 from reactor.model.states import RunStatus
 from reactor.stores.blobs import Blobs
 from reactor.stores.port import EventFilter, EventRow, FlowVersion, KeyState, Letter, Loaded, RunFilter, Verdict
-from reactor.stores.sqlite import queries, rows, schema
+from reactor.stores.sqlite import listing, queries, rows, schema
 from reactor.stores.sqlite.inbox import Origins
 from reactor.stores.sqlite.thread import ConnectionThread
 
@@ -115,41 +115,19 @@ class Reader:
 
         return self.call(ask)
 
-    def page(self, wanted: RunFilter) -> asyncio.Future[list[Run]]:
-        """A page of runs: the page of each range that the filter spans, merged."""
+    def page(self, wanted: RunFilter, look: int = 0) -> asyncio.Future[tuple[list[Run], int]]:
+        """A page of runs, and the key down to which was looked (0: all of them)."""
 
-        def ask(connection: sqlite3.Connection) -> list[Run]:
-            found: dict[int, rows.RunRow] = {}
-            for query, values in self._ranges(wanted):
-                found.update((row.key, row) for row in rows.decode_runs(one(connection, query, values)))
-            return [self._run(found[key]) for key in sorted(found, reverse=True)[: max(wanted.limit, 0)]]
+        def ask(connection: sqlite3.Connection) -> tuple[list[Run], int]:
+            keys, floor = listing.keys(connection, self._origins, wanted, look)
+            found = {row.key: row for row in by_keys(connection, queries.RUNS_BY_KEYS, keys, rows.decode_runs)}
+            return [self._run(found[key]) for key in keys if key in found], floor
 
         return self.call(ask)
 
-    def _ranges(self, wanted: RunFilter) -> list[tuple[str, dict[str, Any]]]:
-        """The narrowest index for the filter; the other conditions are checked on the rows it gives."""
-        origins: list[int] | None = None
-        if wanted.flow is not None or wanted.trigger is not None:
-            origins = self._origins.matching(wanted.flow, wanted.trigger)
-        codes = [rows.CODES[status] for status in dict.fromkeys(wanted.status)]
-        ended = wanted.finished_since is not None or wanted.finished_until is not None
-        values = {
-            **_window(wanted.since, wanted.until, wanted.below, wanted.limit),
-            "ended": wanted.finished_since or 0 if ended else None,
-            "ended_below": queries.MAX_KEY if wanted.finished_until is None else wanted.finished_until,
-            "statuses": _list(codes) if codes else None,
-            "origins": None if origins is None else _list(origins),
-            "parent": wanted.parent_key,
-            "event": wanted.event_key,
-        }
-        if wanted.event_key is not None:
-            one_event = {**values, "one": wanted.event_key}
-            return [(queries.PAGE_NEAR_EVENT, one_event), (queries.PAGE_LATE, one_event)]
-        if wanted.parent_key is not None:
-            return [(queries.PAGE_BY_PARENT, {**values, "one": wanted.parent_key})]
-        if ended:
-            return [(queries.PAGE_LONG, values), *_narrowest(_soon_ended(values), origins, codes)]
-        return _narrowest(values, origins, codes)
+    def count(self, wanted: RunFilter, most: int, look: int) -> asyncio.Future[tuple[int, bool]]:
+        """How many runs, and whether that is all."""
+        return self.call(lambda connection: listing.count(connection, self._origins, wanted, most, look))
 
     def event(self, key: int) -> asyncio.Future[Event | None]:
         """One event with its data."""
@@ -216,7 +194,7 @@ class Reader:
         """A page of events without their data."""
         if wanted.above is not None:
             return self._events_since(wanted)
-        values = {**_window(wanted.since, wanted.until, wanted.below, wanted.limit), **_event_values(wanted)}
+        values = {**listing.window(wanted.since, wanted.until, wanted.below, wanted.limit), **_event_values(wanted)}
         query = queries.EVENTS_ALL
         if wanted.subject is not None:
             query = queries.EVENTS_BY_SUBJECT
@@ -270,7 +248,7 @@ class Reader:
         """A page from the oldest on, by the narrowest index. A prefix of types has none: its types are not in the order
         of time.
         """
-        window = _window(wanted.since, wanted.until, wanted.below, wanted.limit)
+        window = listing.window(wanted.since, wanted.until, wanted.below, wanted.limit)
         values = {
             **window,
             "above": max(wanted.above or 0, window["since"] - 1),
@@ -408,35 +386,6 @@ def by_keys(
 
 def _list(keys: Sequence[int]) -> str:
     return msgspec.json.encode(keys).decode()
-
-
-def _window(since: Instant | None, until: Instant | None, below: int | None, limit: int) -> dict[str, Any]:
-    """Times as ranges of keys: a key tells when it was made."""
-    # One upper bound: of two, SQLite would start at the one that it meets first and read down to the other.
-    end = queries.MAX_KEY if until is None else first_at(until)
-    return {
-        "since": 0 if since is None else first_at(since),
-        "below": end if below is None else min(end, below),
-        "limit": max(limit, 0),
-    }
-
-
-def _narrowest(values: dict[str, Any], origins: list[int] | None, codes: list[int]) -> list[tuple[str, dict[str, Any]]]:
-    """Nearly all runs are completed: beside a flow that says little, any other state says more than the flow."""
-    if origins is not None and (not codes or rows.CODES[RunStatus.COMPLETED] in codes):
-        return [(queries.PAGE_BY_ORIGIN, {**values, "one": number}) for number in origins]
-    if codes:
-        return [(queries.PAGE_BY_STATUS, {**values, "one": code}) for code in codes]
-    return [(queries.PAGE_ALL, values)]
-
-
-def _soon_ended(values: dict[str, Any]) -> dict[str, Any]:
-    """Runs that ended within a minute after they were made are in this range of keys; all others are in an index."""
-    since = max(values["since"], first_at(values["ended"] - queries.SOON))
-    below = values["below"]
-    if values["ended_below"] < queries.MAX_KEY:
-        below = min(below, first_at(values["ended_below"]))
-    return {**values, "since": since, "below": below}
 
 
 def _event_values(wanted: EventFilter) -> dict[str, Any]:

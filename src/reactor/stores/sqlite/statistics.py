@@ -24,10 +24,11 @@ _SUMS = """SELECT '[' || coalesce(group_concat(x), '') || ']' FROM (
  GROUP BY slot, o, what, b HAVING sum(count) <> 0)"""
 _UNFINISHED = "SELECT status, count(*) FROM runs INDEXED BY runs_by_status WHERE status < 4 GROUP BY status"
 _SAMPLES = "SELECT minute, value FROM samples WHERE minute >= ? AND minute < ? ORDER BY minute"
-# One step of the index for each origin.
-_NEWEST = """SELECT origin, key FROM (SELECT value AS origin,
- (SELECT max(key) FROM runs INDEXED BY runs_by_origin WHERE runs.origin = value) AS key FROM json_each(?))
- WHERE key IS NOT NULL"""
+# One step of the index for each origin and state.
+_NEWEST = """SELECT origin, key FROM (SELECT o.value AS origin,
+ (SELECT max(newest) FROM (SELECT (SELECT max(key) FROM runs INDEXED BY runs_by_origin
+   WHERE runs.origin = o.value AND runs.status = s.value) AS newest FROM json_each('[0,1,2,3,4,5,6]') s)) AS key
+ FROM json_each(?) o) WHERE key IS NOT NULL"""
 # One step of the key for each minute that there is.
 _FIRST_FINE = """WITH RECURSIVE minutes (x) AS (SELECT min(minute) FROM tallies UNION ALL
  SELECT (SELECT min(minute) FROM tallies WHERE minute > x) FROM minutes WHERE x IS NOT NULL AND x < :before)

@@ -207,7 +207,13 @@ class SqliteStore(AccessTables):
 
     async def runs(self, wanted: RunFilter) -> list[Run]:
         """See `History.runs`. `since` and `until` (exclusive) mean when the run was made, as its key tells."""
-        return await self._read.page(wanted)
+        return (await self._read.page(wanted))[0]
+
+    async def look_for_runs(self, wanted: RunFilter, look: int) -> tuple[list[Run], int]:
+        return await self._read.page(wanted, look)
+
+    async def count_runs(self, wanted: RunFilter, most: int, look: int) -> tuple[int, bool]:
+        return await self._read.count(wanted, most, look)
 
     async def event(self, key: int) -> Event | None:
         return await self._read.event(key)

@@ -17,6 +17,8 @@ export interface Column<T> {
   right?: boolean;
   /** Not shown on a phone. */
   secondary?: boolean;
+  /** Shown only where there is much room. */
+  wide?: boolean;
   cell: (row: T) => ReactNode;
 }
 
@@ -100,12 +102,7 @@ function Rows<T>({
             <tr>
               {picking && <PickAll rows={rows} id={id} picking={picking} />}
               {columns.map((column) => (
-                <th
-                  key={column.name}
-                  scope="col"
-                  style={{ width: column.width }}
-                  className={`${column.right ? css.right : ""} ${column.secondary ? css.secondary : ""}`}
-                >
+                <th key={column.name} scope="col" style={{ width: column.width }} className={classOf(column)}>
                   {column.name}
                 </th>
               ))}
@@ -129,6 +126,10 @@ function Rows<T>({
       )}
     </>
   );
+}
+
+function classOf<T>({ right, secondary, wide }: Column<T>): string {
+  return `${right ? css.right : ""} ${secondary ? css.secondary : ""} ${wide ? css.wide : ""}`;
 }
 
 function Pad({ height, span }: { height: number; span: number }) {
@@ -198,11 +199,7 @@ function Row<T>({
         </td>
       )}
       {columns.map((column) => (
-        <td
-          key={column.name}
-          style={{ maxWidth: column.width ?? 0 }}
-          className={`${column.right ? css.right : ""} ${column.secondary ? css.secondary : ""}`}
-        >
+        <td key={column.name} className={classOf(column)}>
           {column.cell(row)}
         </td>
       ))}

@@ -23,13 +23,13 @@ export function lettersOf(row: Trigger): string {
 export const columns: readonly Column<Trigger>[] = [
   { name: "State", width: "104px", cell: (row) => <Status value={row.state} /> },
   { name: "Trigger", cell: (row) => <Says row={row} /> },
-  { name: "Since", width: "88px", secondary: true, cell: (row) => <Time at={row.since} /> },
+  { name: "Since", width: "88px", wide: true, cell: (row) => <Time at={row.since} /> },
   { name: "Last event", width: "96px", secondary: true, cell: (row) => <Time at={row.last_event_at} /> },
   { name: "Events", width: "78px", right: true, secondary: true, cell: (row) => <Events row={row} /> },
-  { name: "Errors", width: "66px", right: true, secondary: true, cell: (row) => <Errors row={row} /> },
-  { name: "Behind", width: "74px", right: true, secondary: true, cell: (row) => <Lag row={row} /> },
-  { name: "Dead", width: "62px", right: true, secondary: true, cell: (row) => <Letters row={row} /> },
-  { name: "Next", width: "86px", secondary: true, cell: (row) => <Time at={row.next_at} /> },
+  { name: "Errors", width: "74px", right: true, wide: true, cell: (row) => <Errors row={row} /> },
+  { name: "Behind", width: "78px", right: true, wide: true, cell: (row) => <Lag row={row} /> },
+  { name: "Dead", width: "68px", right: true, secondary: true, cell: (row) => <Letters row={row} /> },
+  { name: "Next", width: "86px", wide: true, cell: (row) => <Time at={row.next_at} /> },
 ];
 
 function Says({ row }: { row: Trigger }) {
@@ -67,7 +67,7 @@ function Errors({ row }: { row: Trigger }) {
 }
 
 function Lag({ row }: { row: Trigger }) {
-  if (row.lag === null) return <span className="quiet">–</span>;
+  if (row.lag === null || row.state === "failed") return <span className="quiet">–</span>;
   return <span className={row.state === "lagging" ? css.warn : ""}>{count(row.lag)}</span>;
 }
 

@@ -43,6 +43,7 @@ from reactor.model import durations
 from reactor.sdk import Catalog, ConnectionType
 from reactor.server import metrics
 from reactor.server.api import LINES
+from reactor.server.entries import ENTRIES
 from reactor.settings import FIELDS, Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -266,7 +267,7 @@ def _shown(name: str, value: Any) -> str:
         return f"`{durations.show(value)}`"
     if name in _SIZES:
         return f"`{value >> 20}MB`"
-    if name == "retention":
+    if name.endswith("retention"):
         return "`forever`"
     return "" if value in (None, ()) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
@@ -274,6 +275,13 @@ def _shown(name: str, value: Any) -> str:
 def api() -> str:
     """Every line of the API."""
     return table(("", "path", ""), [(line.method, f"`{line.path}`", line.doc) for line in LINES])
+
+
+def roles() -> str:
+    """Every route with who may."""
+    plain = [(", ".join(one.methods), f"`{one.path}`", one.who.value) for one in ENTRIES]
+    lines = [(line.method, f"`{line.path}`", line.role.value) for line in LINES]
+    return table(("", "path", "who may"), [*plain, *lines])
 
 
 def measured() -> str:
@@ -357,6 +365,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "connections": connections,
     "settings": settings,
     "api": api,
+    "roles": roles,
     "metrics": measured,
     "lint": lint,
     "faults": faults,

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import reactor
+from reactor.engine.access.access import Access
+from reactor.engine.access.audit import Actor, Audit
+from reactor.engine.access.people import People
 from reactor.engine.editing import Editing
 from reactor.engine.engine import Engine, Parts
 from reactor.engine.folder import Folder
@@ -28,6 +32,7 @@ from reactor.language import loader
 from reactor.language.inputs import check_inputs
 from reactor.language.problems import Problem
 from reactor.model import failpoints
+from reactor.model.access import ADMIN
 from reactor.model.clock import SystemClock, SystemEntropy
 from reactor.model.errors import InvalidError, SettingsError
 from reactor.model.flow import Flow
@@ -42,6 +47,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("reactor")
 TOKEN_FILE, ADDRESS_FILE = "token", "address"
+Noted = Callable[[str, str, int, Mapping[str, Any]], Awaitable[None]]
+"""Keeps (action, target, status, details) in the audit log."""
 INSTANCE = 1
 """Of one: a SQLite file belongs to a single process."""
 _ENVELOPE = 64 << 10
@@ -174,10 +181,12 @@ class App:
         config = ServerConfig(
             token=token_of(settings, make=True) or "",
             token_configured=settings.token is not None,
+            admins=self.engine.access is not None and await self.engine.access.people.has_admin(),
             host=settings.host,
             port=settings.port,
             ingest_open=settings.ingest_open,
             hosts=_hosts(settings),
+            proxies=settings.proxies,
             body_limit=settings.max_body + _ENVELOPE,
         )
         doors = Doors(
@@ -261,6 +270,8 @@ def build(settings: Settings, *, server: bool = True, program: Additions | None 
             letters=store,
             statistics=store,
             machine=Machine(settings.data, settings.store_file),
+            access=store,
+            audit=store,
             connections=SavedConnections(settings.data / CONNECTIONS_FILE, catalog, clock),
             catalog=catalog,
             clock=clock,
@@ -282,6 +293,7 @@ def build(settings: Settings, *, server: bool = True, program: Additions | None 
             instance=INSTANCE,
             retention=settings.retention,
             tracer=tracer_of(settings, vault),
+            audit_retention=settings.audit_retention,
         )
     )
     engine.book.code = flows
@@ -405,6 +417,26 @@ def token_of(settings: Settings, *, make: bool = False) -> str | None:
     token = secrets.token_urlsafe(32)
     write_private(path, token.encode() + b"\n")
     return token
+
+
+@contextlib.asynccontextmanager
+async def people_of(settings: Settings) -> AsyncIterator[tuple[People, Noted]]:
+    """The users of a data folder on which no server runs, and the way to its audit log.
+
+    Raises:
+        StoreError: the folder is in use, or cannot be.
+    """
+    make_data_folder(settings.data)
+    clock = SystemClock()
+    store = SqliteStore(settings.store_file, clock=clock)
+    audit = Audit(store, clock)
+    await store.open()
+    try:
+        actor = Actor(who=ADMIN.name, via="cli")
+        yield Access(store, clock, INSTANCE).people, functools.partial(audit.note, actor)
+    finally:
+        await audit.close()
+        await store.close()
 
 
 def _shown(path: Path) -> str:

@@ -46,10 +46,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     env_allow: tuple[str, ...] = ()
     shell_env: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     ingest_open: bool = False
     url: str | None = None
     public_url: str | None = None
     retention: int | None = None
+    audit_retention: int | None = None
     max_body: int = 10 << 20
     http_timeout: int = 30_000
     http_max_body: int = 10 << 20
@@ -255,6 +257,18 @@ def _list(value: Any, _: Path) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
+def _networks(value: Any, base: Path) -> tuple[str, ...]:
+    import ipaddress  # noqa: PLC0415 - most servers have no proxy
+
+    parts = _list(value, base)
+    for part in parts:
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            raise ValueError(f"must be addresses or networks such as 10.0.0.0/8, not {part!r}") from None
+    return parts
+
+
 def _paths(value: Any, base: Path) -> tuple[Path, ...]:
     parts = value.replace(":", ",") if isinstance(value, str) else value
     return tuple(_path(part, base) for part in _list(parts, base))
@@ -347,7 +361,7 @@ def _standard_endpoint(env: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 _NOT_YET = "not in this version"
-_MAY_BE_EMPTY = ("http_allow", "file_roots", "env_allow", "shell_env", "hosts", "plugins")
+_MAY_BE_EMPTY = ("http_allow", "file_roots", "env_allow", "shell_env", "hosts", "proxies", "plugins")
 FIELDS: dict[str, Field] = {
     "host": Field("address to listen on", _host),
     "port": Field("port to listen on; 0 takes any free one", _number(0, 65_535)),
@@ -367,10 +381,12 @@ FIELDS: dict[str, Field] = {
     "env_allow": Field("names that `env.` may read", _list),
     "shell_env": Field("variables handed on to commands of shell.exec", _list),
     "hosts": Field("more names under which this server may be addressed", _list),
+    "proxies": Field("addresses and networks of proxies that are believed who calls, and whether by TLS", _networks),
     "ingest_open": Field("take events without a token also beyond loopback", _flag),
     "url": Field("where the command line finds the server", _url),
     "public_url": Field("where people reach this server: what links in messages begin with", _url),
     "retention": Field("how long finished runs are kept; `forever`", _retention),
+    "audit_retention": Field("how long entries of the audit log are kept; `forever`", _retention),
     "max_body": Field("largest data of one event", _size),
     "http_timeout": Field("longest wait of http.request where a step names none", _duration),
     "http_max_body": Field("largest answer of http.request", _size),

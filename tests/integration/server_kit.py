@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import json
 from collections.abc import AsyncIterator
@@ -130,6 +131,8 @@ async def serving(
             history=store,
             statistics=store,
             machine=Machine(folder, folder / "reactor.db"),
+            access=store,
+            audit=store,
             catalog=Catalog([tests, *built_in]),
             clock=clock,
             entropy=SystemEntropy(),
@@ -140,6 +143,7 @@ async def serving(
             action_settings={},
             env={},
             secret=lambda name: None,
+            derive=lambda purpose: hashlib.sha256(purpose.encode()).digest(),
         )
     )
     await engine.open()

@@ -67,28 +67,28 @@ def show(id_: str, as_json: bool, **where: str | None) -> None:
 
 @approvals.command(epilog="Example: reactor approvals approve run_01jc3x7m2k9qa:sign --by ann@example.com")
 @click.argument("id_", metavar="ID")
-@click.option("--by", default="admin", show_default=True, metavar="NAME", help="Who decides.")
+@click.option("--by", metavar="NAME", help="Who decides, with the admin token; else it is whoever you are.")
 @click.option("--form", metavar="JSON|@FILE|-", help="Values of the form's fields.")
 @server_options
-def approve(id_: str, by: str, form: str | None, **where: str | None) -> None:
+def approve(id_: str, by: str | None, form: str | None, **where: str | None) -> None:
     """Approve."""
     _decide(id_, "approve", by, form, where)
 
 
 @approvals.command(epilog="Example: reactor approvals reject run_01jc3x7m2k9qa:sign --by ann@example.com")
 @click.argument("id_", metavar="ID")
-@click.option("--by", default="admin", show_default=True, metavar="NAME", help="Who decides.")
+@click.option("--by", metavar="NAME", help="Who decides, with the admin token; else it is whoever you are.")
 @click.option("--form", metavar="JSON|@FILE|-", help="Values of the form's fields.")
 @server_options
-def reject(id_: str, by: str, form: str | None, **where: str | None) -> None:
+def reject(id_: str, by: str | None, form: str | None, **where: str | None) -> None:
     """Reject."""
     _decide(id_, "reject", by, form, where)
 
 
-def _decide(id_: str, decision: str, by: str, form: str | None, where: dict[str, str | None]) -> None:
+def _decide(id_: str, decision: str, by: str | None, form: str | None, where: dict[str, str | None]) -> None:
     from reactor.cli import output
     from reactor.cli.client import part
 
     body = {"decision": decision, "by": by, "form": None if form is None else read_json(form)}
     one = client_of(**where).post(f"/approvals/{part(id_)}/decide", body)
-    click.echo(output.one_line(f"{by}: {decision} {one['title']!r}"))
+    click.echo(output.one_line(f"{by or 'done'}: {decision} {one['title']!r}"))

@@ -135,6 +135,11 @@ def _kept_token(settings: Settings) -> str | None:
         raise WrongSettings(f"the token cannot be read: {error}; set REACTOR_TOKEN") from None
 
 
+def is_served(settings: Settings) -> bool:
+    """Whether a server has to be asked: one is named, or one runs on the data folder."""
+    return settings.url is not None or _running(settings) is not None
+
+
 def _here(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.")

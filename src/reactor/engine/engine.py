@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from reactor.engine.access.access import Access, AccessStore
+from reactor.engine.access.audit import Audit
 from reactor.engine.approvals import Approvals
 from reactor.engine.chain import Chain
 from reactor.engine.changes import Changes
@@ -41,6 +43,7 @@ from reactor.model.flow import TriggerSpec
 from reactor.sdk.http import HttpRoutes
 from reactor.sdk.manifest import Catalog
 from reactor.sdk.trigger import Receipt
+from reactor.stores.access import AuditLog
 from reactor.stores.port import EventFilter, EventLog, History, LetterBox, RunFilter, Store
 from reactor.stores.statistics import Statistics
 
@@ -82,6 +85,12 @@ class Parts(msgspec.Struct, kw_only=True):
     machine: Machine | None = None
     tracer: Tracer | None = None
     """Takes the traces of runs; None: there are none."""
+    access: AccessStore | None = None
+    """The same object as `store`, too; None: nobody is known but who has the admin token."""
+    audit: AuditLog | None = None
+    """The same object as `store`, too; None: no audit log is kept."""
+    audit_retention: int | None = None
+    """Milliseconds that entries of the audit log are kept; None: for ever."""
     retention: int | None = None
     """Milliseconds that finished runs are kept; None: for ever."""
 
@@ -99,7 +108,11 @@ class Engine:
         self.changes = Changes()
         self.book = FlowBook(parts.store, parts.clock, parts.compile, parts.check_inputs, parts.env)
         self.neighbours = Neighbours(self.book)
-        self.retention = Retention(parts.store, parts.clock, parts.retention, self.book.retentions)
+        self.audit = Audit(parts.audit, parts.clock)
+        self.access = None if parts.access is None else Access(parts.access, parts.clock, parts.instance)
+        self.retention = Retention(
+            parts.store, parts.clock, parts.retention, self.book.retentions, self.audit, parts.audit_retention
+        )
         self.connections = parts.connections or SavedConnections(None, parts.catalog, parts.clock)
         self.machine = parts.machine or Machine()
         self.figures: Figures | None = None
@@ -206,7 +219,7 @@ class Engine:
     async def stop(self) -> None:
         """Listen no more, let runs come to a border, write the rest, close the store. Safe to call twice."""
         if not self.ready:
-            await self.store.close()
+            await self._forget_nothing()
             return
         self.ready = False
         await self.triggers.stop()
@@ -223,6 +236,13 @@ class Engine:
                     await closing
         if self.parts.tracer is not None:
             await asyncio.to_thread(self.parts.tracer.close)
+        await self._forget_nothing()
+
+    async def _forget_nothing(self) -> None:
+        """Write what people did last, and close the store."""
+        await self.audit.close()
+        if self.access is not None:
+            await self.access.credentials.close()
         await self.store.close()
 
     async def _flush(self) -> None:

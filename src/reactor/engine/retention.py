@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
+from reactor.engine.access.audit import Audit
 from reactor.model.clock import Clock
 from reactor.model.errors import StoreError
 from reactor.stores.port import Store
@@ -24,8 +25,19 @@ _PERIOD = 60.0
 class Retention:
     """Looks every minute whether something has become too old."""
 
-    def __init__(self, store: Store, clock: Clock, keep: int | None, own: Callable[[], Mapping[str, int]]) -> None:
-        """`keep`: milliseconds; None keeps runs and events for ever. `own`: flow → how long its runs are kept."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        keep: int | None,
+        own: Callable[[], Mapping[str, int]],
+        audit: Audit | None = None,
+        keep_audit: int | None = None,
+    ) -> None:
+        """`keep`: milliseconds; None keeps runs and events for ever. `own`: flow → how long its runs are kept.
+        `keep_audit`: the same for the entries of the audit log.
+        """
+        self._audit, self._keep_audit = audit, keep_audit
         self._store = store
         self._clock = clock
         self._keep = keep
@@ -64,3 +76,5 @@ class Retention:
         for flow, keep in own.items():
             while await self._store.purge(now - keep, _BATCH, flow=flow):  # noqa: ASYNC110 - the same
                 await asyncio.sleep(_BREATH)
+        if self._audit is not None and self._keep_audit is not None:
+            await self._audit.forget(now - self._keep_audit)

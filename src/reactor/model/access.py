@@ -44,10 +44,23 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     via: str
     """`token` (the admin token), `session`, `api_token`."""
+    person: str = ""
+    """Name of the user who is asking, or for whom a token does; empty: whoever has the admin token."""
+    credential: int | None = None
+    """Key of the session or token."""
+    scopes: tuple[str, ...] = ()
+    """Parts of the API that a token is good for; none: all."""
+    flows: tuple[str, ...] = ()
+    """Flows that a token is good for, `*` standing for any characters; none: all."""
 
     def may(self, needed: Role) -> bool:
         """Whether the role is enough."""
         return self.role.covers(needed)
+
+    @property
+    def has_admin_token(self) -> bool:
+        """Whether it is nobody in particular, who has the admin token (or came by its link)."""
+        return not self.person and self.via != "api_token"
 
 
 ADMIN = Principal(name="admin", role=Role.ADMIN, via="token")

@@ -126,6 +126,12 @@ class TooLargeError(RefusedError):
     status = 413
 
 
+class TooManyError(RefusedError):
+    """More often than is allowed. `retry_after` in milliseconds."""
+
+    status = 429
+
+
 class BusyError(RefusedError):
     """The queues are full; nothing was taken. `retry_after` in milliseconds."""
 

@@ -8,11 +8,15 @@ from typing import Any
 
 from starlette.routing import Match, Route
 
+from reactor.engine.access.audit import Actor
 from reactor.engine.engine import Engine
 from reactor.engine.texts import encode
+from reactor.model.access import ADMIN, Principal
 from reactor.model.errors import ReactorError
 from reactor.server import (
+    api_access,
     api_approvals,
+    api_audit,
     api_chain,
     api_connections,
     api_diagrams,
@@ -28,17 +32,19 @@ from reactor.server import (
     api_triggers,
     api_versions,
     approval_page,
-    control_room,
     page,
+    reach,
+    sign_in,
 )
 from reactor.server.config import ServerConfig
 from reactor.server.doors import Doors
+from reactor.server.entries import Entry, Who, entry
 from reactor.server.exposition import OPEN, PLAIN, wants_open
-from reactor.server.guard import Guard, Head
+from reactor.server.guard import Guard, Head, address_of
 from reactor.server.headers import hardened
 from reactor.server.ingest import Ingest
 from reactor.server.metrics import text
-from reactor.server.problems import Headers, Problem, Receive, Scope, Send, answer, read_body, refuse
+from reactor.server.problems import App, Headers, Problem, Receive, Scope, Send, answer, of_error, read_body, refuse
 from reactor.server.requests import ROUTE
 from reactor.server.stream import Stream
 from reactor.server.table import Call, Line, parse_body, parse_query
@@ -62,7 +68,11 @@ LINES: tuple[Line, ...] = (
     *api_versions.LINES,
     *api_metrics.LINES,
     *api_server.LINES,
+    *api_access.LINES,
+    *api_audit.LINES,
 )
+_BELOW = {"/ui/": "/ui/{…}", "/approvals/": "/approvals/{id}"}
+"""What a path begins with → the entry of everything below it."""
 
 
 class Api:
@@ -76,19 +86,23 @@ class Api:
         self._stream = stream
         self._ingest = ingest
         self._doors = doors
-        self._page = page.Page(guard)
-        self._approval_page = approval_page.ApprovalPage(engine, guard)
-        self._url = f"http://{config.host}:{config.port}"
-        self._plain = {
-            "/": self._page.home,
-            "/ui": self._page.home,
-            "/login": self._page.login,
-            "/logout": self._page.logout,
+        self._sign_in = sign_in.SignIn(guard, engine.access, engine.audit)
+        pages = page.Page()
+        plain: dict[str, App] = {
+            "/": pages.home,
+            "/ui": pages.home,
+            "/ui/{…}": pages.show,
+            "/login": self._sign_in.login,
+            "/login/options": self._sign_in.options,
+            "/logout": self._sign_in.logout,
             "/health": self._health,
             "/ready": self._ready,
             "/metrics": self._metrics,
             "/openapi.json": self._openapi,
+            "/approvals/{id}": approval_page.ApprovalPage(engine),
         }
+        self._plain = {path: (entry(path), handler) for path, handler in plain.items()}
+        """A path that the table of entries does not know is a mistake, and told at the start."""
         self._document: bytes | None = None
         self._routes = [Route(path, endpoint=_Path(lines)) for path, lines in _by_path(LINES).items()]
 
@@ -96,15 +110,11 @@ class Api:
         """One request."""
         send = hardened(send, secure=scope["scheme"] == "https")
         try:
-            plain = self._plain.get(scope["path"])
-            if plain is not None:
-                scope[ROUTE] = scope["path"]
-                await plain(scope, receive, send)
-            elif scope["path"].startswith(control_room.PREFIX):
-                await self._page.show(scope, receive, send)
-            elif scope["path"].startswith(approval_page.PREFIX):
-                scope[ROUTE] = f"{approval_page.PREFIX}{{key}}"
-                await self._approval_page(scope, receive, send)
+            path: str = scope["path"]
+            below = next((name for prefix, name in _BELOW.items() if path.startswith(prefix)), path)
+            found = self._plain.get(below)
+            if found is not None:
+                await self._lead(*found, scope, receive, send)
             else:
                 await self._resource(scope, receive, send)
         except ReactorError as error:
@@ -121,46 +131,84 @@ class Api:
             return Problem(503, "Reactor is not ready; try again", retry_after=2_000)
         return Problem(404, f"there is nothing at {path[:200]!r}; no webhook claims it")
 
+    async def _lead(self, there: Entry, handler: App, scope: Scope, receive: Receive, send: Send) -> None:
+        """To one of the paths that are no lines of the API: first what the table says of who may."""
+        scope[ROUTE] = there.path
+        head: Head = dict(scope["headers"])
+        if there.who is Who.READERS:
+            await self._guard.check_metrics(head)
+        else:
+            self._guard.check_host(head)
+        _only(scope, *there.methods)
+        await handler(scope, receive, send)
+
     async def _resource(self, scope: Scope, receive: Receive, send: Send) -> None:
         head: Head = dict(scope["headers"])
         if not scope["path"].startswith("/api/"):
             raise self._unknown(scope["path"])
-        who = self._guard.check_api(scope["method"], head)
+        who = await self._who(scope, head)
         params, lines = self._find(scope)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         line = lines.get(method)
         if line is None:
-            allowed = ", ".join(sorted(lines))
-            raise Problem(
-                405,
-                f"{scope['method']} is not answered here; {allowed} is",
-                headers=[(b"allow", allowed.encode("latin-1"))],
-            )
-        if not who.may(line.role):
-            raise Problem(403, f"this needs the role {line.role}; {who.name} is {who.role}")
+            raise _not_answered(scope, sorted(lines))
         if not hasattr(self._engine, "executor"):
             raise Problem(503, "Reactor is not ready yet; try again", retry_after=1_000)
-        given = await read_body(receive, _LARGEST)
         call = Call(
-            engine=self._engine,
-            guard=self._guard,
-            stream=self._stream,
-            doors=self._doors,
-            url=_url(scope, head),
-            head=head,
-            who=who,
-            params=params,
-            query=parse_query(line.query, scope["query_string"]),
-            body=parse_body(line, head, given),
-            text=given,
-        )
-        shown = await line.handler(call)
+            engine=self._engine, guard=self._guard, stream=self._stream, doors=self._doors, url=_url(scope, head),
+            head=head, who=who, address=address_of(scope), params=params, query=None, body=None,
+        )  # fmt: skip
+        shown = await self._noted(line, call, scope, receive)
         if isinstance(line.answer, str):
             await shown(scope, receive, send)
             return
         body = encode(shown)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *_PRIVATE]
         await answer(send, line.status, headers, body)
+
+    async def _who(self, scope: Scope, head: Head) -> Principal:
+        try:
+            return await self._guard.check_api(scope["method"], head)
+        except Problem as problem:
+            # Somebody who shows what is no good (any more) is worth a line; somebody who shows nothing is not.
+            if problem.status == 401 and (
+                b"authorization" in head or self._guard.cookie.encode() in head.get(b"cookie", b"")
+            ):
+                actor = Actor(who="", via="", address=address_of(scope))
+                await self._engine.audit.refused(actor, f"{scope['method']} {scope['path']}", "", problem.status)
+            raise
+
+    async def _done(self, line: Line, call: Call, scope: Scope, receive: Receive) -> Any:
+        """What a line answers, once it is clear that it may be asked."""
+        if not call.who.may(line.role):
+            raise Problem(403, f"this needs the role {line.role}; {call.who.name} is {call.who.role}")
+        call.text = await read_body(receive, _LARGEST)
+        call.query = parse_query(line.query, scope["query_string"])
+        await reach.check(call.who, line, call.engine, call.params, call.query)
+        call.body = parse_body(line, call.head, call.text)
+        return await line.handler(call)
+
+    async def _noted(self, line: Line, call: Call, scope: Scope, receive: Receive) -> Any:
+        """The same; the audit log has changes with how they ended, and refusals."""
+        audit, who = self._engine.audit, call.who
+        if line.audited:
+            audit.check()
+        # A token acts for its owner.
+        call.details = {"for": who.person or ADMIN.name} if who.via == "api_token" else {}
+        actor = Actor(who=who.name, via=who.via, address=call.address)
+        action, target = f"{line.method} {line.path}", "/".join(call.params.values())
+        try:
+            shown = await self._done(line, call, scope, receive)
+        except Exception as error:
+            status = of_error(error).status
+            if status in {401, 403, 429}:
+                await audit.refused(actor, action, target, status, call.details)
+            elif line.audited:
+                await audit.note(actor, action, call.target or target, status, call.details)
+            raise
+        if line.audited:
+            await audit.note(actor, action, call.target or target, line.status, call.details)
+        return shown
 
     def _find(self, scope: Scope) -> tuple[dict[str, str], dict[str, Line]]:
         for route in self._routes:
@@ -175,19 +223,15 @@ class Api:
 
     async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Live: the loop turns."""
-        _only(scope, "GET", "HEAD")
         await _json(send, 200, {"status": "ok"})
 
     async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Ready: events are taken."""
-        _only(scope, "GET", "HEAD")
         reasons = not_ready(self._engine, closing=self._ingest.closing)
         await _json(send, 503 if reasons else 200, {"status": "not ready" if reasons else "ok", "reasons": reasons})
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        _only(scope, "GET", "HEAD")
         head: Head = dict(scope["headers"])
-        self._guard.check_metrics(head)
         modern = wants_open(head.get(b"accept", b"").decode("latin-1"))
         body = (await text(self._engine, self._ingest, self._stream, open_metrics=modern)).encode()
         kind = (OPEN if modern else PLAIN).encode()
@@ -195,9 +239,6 @@ class Api:
         await answer(send, 200, headers, body)
 
     async def _openapi(self, scope: Scope, receive: Receive, send: Send) -> None:
-        _only(scope, "GET", "HEAD")
-        head: Head = dict(scope["headers"])
-        self._guard.check_host(head)
         if self._document is None:
             from reactor.server.openapi import document  # noqa: PLC0415 - few ask for it
 
@@ -251,12 +292,16 @@ def _url(scope: Scope, head: Head) -> str:
 
 def _only(scope: Scope, *methods: str) -> None:
     if scope["method"] not in methods:
-        allowed = ", ".join(methods)
-        raise Problem(
-            405,
-            f"{scope['method']} is not answered here; {allowed} is",
-            headers=[(b"allow", allowed.encode("latin-1"))],
-        )
+        raise _not_answered(scope, methods)
+
+
+def _not_answered(scope: Scope, methods: Sequence[str]) -> Problem:
+    allowed = ", ".join(methods)
+    return Problem(
+        405,
+        f"{scope['method']} is not answered here; {allowed} is",
+        headers=[(b"allow", allowed.encode("latin-1"))],
+    )
 
 
 async def _json(send: Send, status: int, shown: Any) -> None:

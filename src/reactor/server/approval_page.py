@@ -10,11 +10,12 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from reactor.engine.access.audit import Actor
 from reactor.engine.approvals import Approval
 from reactor.engine.engine import Engine
 from reactor.model.clock import to_iso
 from reactor.model.errors import InvalidError, RefusedError
-from reactor.server.guard import Guard, Head
+from reactor.server.guard import address_of
 from reactor.server.headers import PAGE, page_policy
 from reactor.server.problems import Headers, Problem, Receive, Scope, Send, answer, read_body
 
@@ -49,17 +50,12 @@ _HEADERS: Headers = [
 class ApprovalPage:
     """An ASGI callable below `/approvals/`."""
 
-    def __init__(self, engine: Engine, guard: Guard) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """GET shows, POST decides."""
-        head: Head = dict(scope["headers"])
-        self._guard.check_host(head)
         method = scope["method"]
-        if method not in ("GET", "HEAD", "POST"):
-            raise Problem(405, f"{method} is not answered here; GET, POST is", headers=[(b"allow", b"GET, HEAD, POST")])
         if not self._engine.ready:
             raise Problem(503, "Reactor is not ready; try again", retry_after=2_000)
         try:
@@ -67,23 +63,25 @@ class ApprovalPage:
                 text = (await read_body(receive, _LARGEST)).decode("utf-8", "replace")
             else:
                 text = scope["query_string"].decode("latin-1")
-            status, shown = await self._answer(_id(scope), method, _parsed(text))
+            status, shown = await self._answer(_id(scope), method, _parsed(text), address_of(scope))
         except RefusedError as error:
             status, shown = error.status, _message("This cannot be decided here", _alert(error.message))
         body = shown.encode("utf-8", "replace")
         headers = [*_HEADERS, (b"content-length", b"%d" % len(body))]
         await answer(send, status, headers, b"" if method == "HEAD" else body)
 
-    async def _answer(self, id_: str, method: str, given: dict[str, str]) -> tuple[int, str]:
+    async def _answer(self, id_: str, method: str, given: dict[str, str], address: str) -> tuple[int, str]:
         person, token = given.get("person", ""), given.get("token", "")
         if not self._engine.executor.seals.is_token(id_, person, token):
             return 403, _message("This link is not valid", _alert("Ask whoever sent it to you for a new one."))
         approval = await self._engine.approvals.get(id_)
         if method == "POST":
-            return await self._decide(approval, person, token, given)
+            self._engine.audit.check()
+            return await self._decide(approval, given, address)
         return 200, _page(approval, person, token, {})
 
-    async def _decide(self, approval: Approval, person: str, token: str, given: dict[str, str]) -> tuple[int, str]:
+    async def _decide(self, approval: Approval, given: dict[str, str], address: str) -> tuple[int, str]:
+        person, token = given.get("person", ""), given.get("token", "")
         by = person or given.get("by", "").strip()
         if not person and approval.people:
             return 403, _message(approval.title, _alert("Each person decides by a link of their own, or signed in."))
@@ -93,6 +91,8 @@ class ApprovalPage:
             await self._engine.approvals.decide(approval.id, decision, by, form)
         except InvalidError as error:
             return 400, _page(approval, person, token, given, error.message)
+        actor = Actor(who=by, via="link", address=address)
+        await self._engine.audit.note(actor, f"POST {PREFIX}{{id}}", approval.id, 200, {"decision": decision})
         done = "approved" if decision == "approve" else "rejected"
         return 200, _message(approval.title, f'<p class="done" role="status">Thank you. You have {done} this.</p>')
 

@@ -18,6 +18,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The admin token."""
     token_configured: bool = False
     """An operator chose it (`REACTOR_TOKEN`), rather than it being made at first start."""
+    admins: bool = False
+    """There are users, and one of them may do everything."""
     host: str = "127.0.0.1"
     port: int = 5000
     """0: any free port; `Running.port` tells which."""
@@ -25,6 +27,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Bound to more than loopback: take events without the token all the same."""
     hosts: tuple[str, ...] = ()
     """More names under which this server may be addressed (`Host`), such as a tunnel's or proxy's."""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies that are believed who calls, and whether by TLS."""
     body_limit: int = (10 << 20) + (64 << 10)
     """Bytes of one request's body: an event's data with its envelope."""
     body_timeout: float = 30.0
@@ -70,10 +74,11 @@ def check(config: ServerConfig) -> None:
         raise SettingsError(f"port {config.port} cannot be; give 0 (any free one) to 65535")
     if config.loopback:
         return
-    if not config.token_configured:
+    if not config.token_configured and not config.admins:
         raise SettingsError(
-            f"host {config.host} can be reached from other machines, and no admin token was chosen; "
-            f"set REACTOR_TOKEN (at least {SHORTEST_TOKEN} characters), or bind to 127.0.0.1"
+            f"host {config.host} can be reached from other machines, and there is neither a user who is admin nor an "
+            "admin token that was chosen; add one with `reactor users add NAME --role admin`, or set REACTOR_TOKEN (at "
+            f"least {SHORTEST_TOKEN} characters), or bind to 127.0.0.1"
         )
     if len(config.token) < SHORTEST_TOKEN:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""Who may come in: names we are addressed by, browsers of other sites, the admin token, sign-in links, sessions."""
+"""Who may come in: names we are addressed by, browsers of other sites, tokens, sign-in links, sessions."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ import secrets
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from reactor.model.access import ADMIN, Principal
+from reactor.engine.access.access import Access
+from reactor.engine.access.credentials import PREFIX, SESSION
+from reactor.model.access import ADMIN, Principal, Role
 from reactor.model.clock import Clock
 from reactor.server.config import ServerConfig, is_loopback
-from reactor.server.problems import Problem
+from reactor.server.problems import Problem, Scope
 
-SESSION = 30 * 86_400_000
-"""Milliseconds that a sign-in lasts."""
 LINK = 86_400_000
 """Milliseconds that an unused sign-in link is good for."""
 _MOST_LINKS = 64
 _MOST_REMEMBERED = 256
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_WRONG = (
+    "the token is wrong, or good no more; the admin's is in the data folder's file `token`, or what REACTOR_TOKEN says"
+)
+_NOBODY = "sign in, or send Authorization: Bearer TOKEN; `reactor run` shows a link that signs in at its start"
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="reactor"')
 
 Head = Mapping[bytes, bytes]
@@ -27,19 +31,17 @@ Head = Mapping[bytes, bytes]
 
 
 class Guard:
-    """One server's doorkeeper. Sessions are signed values, so they outlive a restart and end when the token changes."""
+    """One server's doorkeeper."""
 
-    def __init__(self, config: ServerConfig, clock: Clock) -> None:
+    def __init__(self, config: ServerConfig, clock: Clock, access: Access | None = None) -> None:
+        """`access`: None where nobody is known but who has the admin token."""
         self._clock = clock
-        self._bearer = _digest(b"Bearer " + config.token.encode())
+        self._access = access
         self._token = _digest(config.token.encode())
-        self._key = hashlib.sha256(b"reactor session\0" + config.token.encode()).digest()
         self._loopback = config.loopback
-        self._ingest_token = config.ingest_token
         self._names = {name.lower() for name in (config.host, *config.hosts)}
         self._known: set[bytes] = set()
         self._links: dict[bytes, int] = {}
-        self._ended: dict[str, int] = {}
         self.cookie = "reactor"
         """Name of the cookie; `serve` adds the port, because browsers share cookies among the ports of a host."""
 
@@ -84,15 +86,25 @@ class Guard:
         ):
             raise Problem(403, f"requests from pages of {origin.decode('latin-1')[:100]!r} are refused")
 
-    def check_ingest(self, head: Head) -> None:
-        """Whether this caller may hand in events.
+    async def check_sender(self, head: Head) -> None:
+        """Whether this caller may hand in events, where that needs a token.
 
         Raises:
-            Problem: 400, 401 or 403.
+            Problem: 401 or 403.
         """
-        self.check_browser(head)
-        if self._ingest_token and not self._has_token(head):
-            raise unauthorized("events need the token here: Authorization: Bearer TOKEN")
+        if self._has_token(head):
+            return
+        who = await self.principal(head)
+        if who is None:
+            raise unauthorized("events need a token here: Authorization: Bearer TOKEN")
+        if who.via == "session":
+            self.check_change(head)
+        if who.scopes and "ingest" not in who.scopes:
+            raise Problem(403, "this token is not good for sending events: its scopes are " + ", ".join(who.scopes))
+        if who.flows:
+            raise Problem(403, "this token is for some flows only, and events go to all; start a flow by its name")
+        if not who.may(Role.EDITOR):
+            raise Problem(403, f"sending events needs the role editor; {who.name} is {who.role}")
 
     def check_browser(self, head: Head) -> None:
         """Bound to loopback: nothing by a name that is not ours, nothing from pages of other sites.
@@ -106,46 +118,65 @@ class Guard:
             if b"origin" in head or b"sec-fetch-site" in head:
                 self.check_origin(head)
 
-    def check_metrics(self, head: Head) -> None:
-        """Metrics are open on this machine, behind the token elsewhere.
+    async def check_metrics(self, head: Head) -> None:
+        """Metrics are open on this machine, behind a token elsewhere.
 
         Raises:
             Problem: 401 or 403.
         """
         self.check_host(head)
-        if not self._loopback and not self._has_token(head):
-            raise unauthorized("metrics need the token here: Authorization: Bearer TOKEN")
+        if self._loopback:
+            return
+        who = await self.principal(head)
+        if who is None:
+            raise unauthorized("metrics need a token here: Authorization: Bearer TOKEN")
+        if who.scopes and "metrics" not in who.scopes:
+            raise Problem(403, "this token is not good for metrics: its scopes are " + ", ".join(who.scopes))
 
     # --- who it is --------------------------------------------------------------------------------------------------
 
-    def check_api(self, method: str, head: Head) -> Principal:
-        """Who asks: by the token, or a session; with a session, changes must come from our own page.
+    async def check_api(self, method: str, head: Head) -> Principal:
+        """Who asks: by a token, or a session; with a session, changes must come from our own page.
 
         Raises:
-            Problem: 400, 401 or 403.
+            Problem: 400, 401 or 403. TooManyError: more calls than anybody needs.
         """
         self.check_host(head)
+        who = await self.principal(head)
+        if who is None:
+            raise unauthorized(_WRONG if b"authorization" in head else _NOBODY)
+        if who.via == "session" and method not in _SAFE:
+            self.check_change(head)
+        if self._access is not None:
+            self._access.calls.take(f"{who.via} {who.person} {who.name}")
+        return who
+
+    async def principal(self, head: Head) -> Principal | None:
+        """Who sends this, or None."""
         if b"authorization" in head:
             if self._has_token(head):
                 return ADMIN
-            raise unauthorized(
-                "the token is wrong; it is in the data folder's file `token`, or what REACTOR_TOKEN says"
-            )
-        if not self.signed_in(head):
-            raise unauthorized(
-                "sign in by the link that `reactor run` shows at its start, or send Authorization: Bearer TOKEN"
-            )
-        if method not in _SAFE:
-            self.check_origin(head)
-            if head.get(b"x-reactor") != b"1":
-                raise Problem(403, "changes from a browser need the header X-Reactor: 1")
-        return ADMIN
+            text = _bearer(head)
+            if self._access is None or not text.startswith(PREFIX):
+                return None
+            return await self._access.credentials.of_token(text)
+        value = _cookie(head.get(b"cookie", b"").decode("latin-1"), self.cookie)
+        if self._access is None or not value:
+            return None
+        return await self._access.credentials.of_session(value, self._token)
+
+    def check_change(self, head: Head) -> None:
+        """A change by a browser comes from our own page.
+
+        Raises:
+            Problem: 403.
+        """
+        self.check_origin(head)
+        if head.get(b"x-reactor") != b"1":
+            raise Problem(403, "changes from a browser need the header X-Reactor: 1")
 
     def _has_token(self, head: Head) -> bool:
-        given = head.get(b"authorization", b"")
-        if given[:7].lower() == b"bearer ":
-            given = b"Bearer " + given[7:].strip()
-        return hmac.compare_digest(_digest(given), self._bearer)
+        return hmac.compare_digest(_digest(_bearer(head).encode("latin-1")), self._token)
 
     def is_token(self, text: str) -> bool:
         """Whether this is the admin token."""
@@ -166,37 +197,27 @@ class Guard:
         until = self._links.pop(_digest(code.encode("utf-8", "surrogatepass")), 0)
         return until > self._clock.now()
 
-    def new_session(self) -> str:
-        """The value of a session's cookie."""
-        text = f"{self._clock.now() + SESSION}.{secrets.token_urlsafe(18)}"
-        return f"{text}.{self._signature(text)}"
+    async def begin_session(self, user: str, via: str, address: str, head: Head) -> str:
+        """The value of a new session's cookie; the browser's session before it ends. `user` empty: the admin token.
 
-    def _signature(self, text: str) -> str:
-        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+        Raises:
+            Problem: 503: there is no store that keeps sessions.
+        """
+        if self._access is None:
+            raise Problem(503, "this server keeps no sessions; use the token")
+        await self.end_session(head)
+        agent = head.get(b"user-agent", b"").decode("latin-1")
+        stamp = b"" if user else self._token
+        value, _ = await self._access.credentials.begin(user, via, address, agent, stamp)
+        return value
 
-    def signed_in(self, head: Head) -> bool:
-        """Whether the request has a session's cookie."""
-        return self._session(head) is not None
-
-    def _session(self, head: Head) -> tuple[str, int] | None:
-        value = _cookie(head.get(b"cookie", b"").decode("latin-1"), self.cookie)
-        text, _, signature = value.rpartition(".")
-        expires, _, _ = text.partition(".")
-        if not text.isascii() or not hmac.compare_digest(
-            self._signature(text), signature.encode("ascii", "replace").decode()
-        ):
-            return None
-        if int(expires) <= self._clock.now() or text in self._ended:
-            return None
-        return text, int(expires)
-
-    def end_session(self, head: Head) -> None:
-        """Sign out."""
-        session = self._session(head)
-        if session is not None:
-            now = self._clock.now()
-            self._ended = {text: until for text, until in self._ended.items() if until > now}
-            self._ended[session[0]] = session[1]
+    async def end_session(self, head: Head) -> Principal | None:
+        """Sign out; tells who that was."""
+        without = {name: value for name, value in head.items() if name != b"authorization"}
+        who = await self.principal(without)
+        if who is not None and who.credential is not None and self._access is not None:
+            await self._access.credentials.end([who.credential])
+        return who
 
     def set_cookie(self, value: str, *, secure: bool) -> bytes:
         """The header's value that gives a session to a browser, or (empty) takes it away."""
@@ -208,6 +229,18 @@ class Guard:
 def unauthorized(detail: str) -> Problem:
     """A 401."""
     return Problem(401, detail, headers=[_CHALLENGE])
+
+
+def address_of(scope: Scope) -> str:
+    """Where a request comes from."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _bearer(head: Head) -> str:
+    """What stands behind `Bearer`."""
+    given = head.get(b"authorization", b"").decode("latin-1")
+    return given[7:].strip() if given[:7].lower() == "bearer " else ""
 
 
 def _digest(text: bytes) -> bytes:

@@ -53,6 +53,8 @@ class Ingest:
         self._exact = claims.exact
         self._guard = guard
         self._limit = config.body_limit
+        self._closed = config.ingest_token
+        """Events need a token, too."""
         self.inner = inner
         self.closing = False
         """Set when the server stops: nothing new is taken."""
@@ -116,6 +118,8 @@ class Ingest:
 
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> int:
         head = self._admit(scope, "POST")
+        if self._closed:
+            await self._guard.check_sender(head)
         content_type = head.get(b"content-type", b"")
         drafts: Sequence[EventDraft]
         if content_type == _JSON and b"ce-specversion" not in head and b"ce-id" not in head:
@@ -154,6 +158,8 @@ class Ingest:
 
     async def _webhook(self, scope: Scope, receive: Receive, send: Send) -> int:
         head = self._admit(scope, "POST")
+        if self._closed:
+            await self._guard.check_sender(head)
         path: str = scope["path"]
         body = await self._body(head, receive)
         content_type = head.get(b"content-type", b"").decode("latin-1")
@@ -210,7 +216,7 @@ class Ingest:
             raise _not_allowed(scope["method"], (method,))
         self._open()
         head: Head = dict(scope["headers"])
-        self._guard.check_ingest(head)
+        self._guard.check_browser(head)
         if b"content-encoding" in head:
             raise Problem(415, "compressed bodies are not understood here; send it without content-encoding")
         return head

@@ -115,7 +115,7 @@ async def start(engine: Engine, claims: RouteClaims, config: ServerConfig, doors
     check(config)
     sockets = _bind(config.host, config.port)
     port: int = sockets[0].getsockname()[1]
-    guard = Guard(config, engine.clock)
+    guard = Guard(config, engine.clock, engine.access)
     guard.cookie = f"reactor_{port}"
     stream = Stream(engine, config.streams)
     from reactor.server.api import build  # noqa: PLC0415 - Starlette comes in only with a server
@@ -147,7 +147,8 @@ def _uvicorn(config: ServerConfig, ingest: Ingest) -> uvicorn.Config:
         log_config=None,
         log_level="warning",
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=bool(config.proxies),
+        forwarded_allow_ips=list(config.proxies),
         server_header=False,
         headers=EVERYWHERE,
         backlog=_BACKLOG,

@@ -56,6 +56,12 @@ class Call(msgspec.Struct, kw_only=True):
     url: str
     head: Head
     who: Principal
+    address: str = ""
+    """Where the request comes from."""
+    target: str = ""
+    """What the audit log says that it was done to, where that is not in the path."""
+    details: dict[str, Any] = msgspec.field(default_factory=dict)
+    """What the audit log says beside it: never a secret."""
     params: dict[str, str]
     query: Any
     body: Any
@@ -84,13 +90,15 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     optional: bool = False
     """The body may be left out."""
     status: int = 200
+    audited: bool = True
+    """It changes something, so the audit log has it."""
 
 
 def get(
     path: str, answer: Any, *, query: type[msgspec.Struct] = NoQuery, role: Role = Role.VIEWER
 ) -> Callable[[Handler], Line]:
     """A line that reads."""
-    return _made("GET", path, answer, role, query=query)
+    return _made("GET", path, answer, role, query=query, audited=False)
 
 
 def post(
@@ -102,9 +110,12 @@ def post(
     optional: bool = False,
     status: int = 200,
     role: Role = Role.EDITOR,
+    audited: bool | None = None,
 ) -> Callable[[Handler], Line]:
-    """A line that changes something."""
-    return _made("POST", path, answer, role, query=query, body=body, optional=optional, status=status)
+    """A line that changes something; one for viewers reads, with a body, unless `audited` says otherwise."""
+    audited = role is not Role.VIEWER if audited is None else audited
+    more = {"query": query, "body": body, "optional": optional, "status": status, "audited": audited}
+    return _made("POST", path, answer, role, **more)
 
 
 def put(
@@ -112,6 +123,11 @@ def put(
 ) -> Callable[[Handler], Line]:
     """A line that makes a thing what the body says."""
     return _made("PUT", path, answer, role, body=body, query=query)
+
+
+def patch(path: str, answer: Any, *, body: Any, role: Role = Role.EDITOR) -> Callable[[Handler], Line]:
+    """A line that changes what the body names of a thing."""
+    return _made("PATCH", path, answer, role, body=body)
 
 
 def delete(

@@ -1,0 +1,1 @@
+"""Who may come in, and what they did: people, sessions, tokens, attempts, the audit log."""

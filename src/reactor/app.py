@@ -164,7 +164,12 @@ class App:
         if root is None:
             return
         self.folder = Folder(
-            root, self.engine.book, self.compiler.load, shown=_shown(root), every=self.settings.rescan / 1000
+            root,
+            self.engine.book,
+            self.compiler.load,
+            shown=_shown(root),
+            every=self.settings.rescan / 1000,
+            told=self.engine.told,
         )
         await self.folder.open()
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from reactor.server import stream
+from reactor.testing.running import running_reactor
 from tests.integration.server_kit import Kit, flow, serving
 
 
@@ -171,3 +172,31 @@ async def test_one_that_does_not_read_holds_up_nobody(tmp_path: Path) -> None:
             assert (await anext(told)).kind in {"event", "gap"}
         writer.transport.abort()
         del reader
+
+
+async def test_flows_and_what_is_wrong_in_their_files_are_told(tmp_path: Path) -> None:
+    text = "name: a\non: {event: a}\nsteps: [{action: log.info, message: hi}]\n"
+    (tmp_path / "a.yaml").write_text(text)
+    async with running_reactor(tmp_path) as reactor:
+        changes = reactor.engine.executor.changes.listen(0)
+
+        async def next_flow() -> dict[str, Any]:
+            async for change in changes:
+                if change.kind == "flow":
+                    return change.data
+            raise AssertionError
+
+        async with asyncio.timeout(10):
+            while (await next_flow())["name"] is not None:  # the folder as it was read at first
+                pass
+            await reactor.post("/flows/a/disable")
+            assert await next_flow() == {"name": "a", "version": 1, "enabled": False}
+            (tmp_path / "a.yaml").write_text(text + "# only words\n")
+            assert (await next_flow())["name"] == "a"
+            assert (await next_flow())["name"] is None
+            (tmp_path / "a.yaml").write_text("name: a\n")
+            assert await next_flow() == {"name": None, "version": None, "enabled": False}
+            assert (await reactor.get("/problems"))["items"]
+            (tmp_path / "a.yaml").unlink()
+            assert await next_flow() == {"name": "a", "version": None, "enabled": False}
+        await changes.aclose()

@@ -196,8 +196,17 @@ class Engine:
                 self.triggers.changed(name, flow)
         self.triggers.watch.start()
         self.book.on_change += [self.executor.flow_control.changed, self.triggers.changed]
+        self.book.on_words.append(self.told)
         await self.triggers.settled(_ARMING)
         self.ready = True
+
+    def told(self, flow: str | None = None) -> None:
+        """Say to who listens that a flow is other than it was; None: what is wrong in files is."""
+        known = None if flow is None else self.book.current.get(flow)
+        version = None if known is None else known.version
+        enabled = flow is not None and known is not None and self.book.enabled.get(flow, True)
+        data = {"name": flow, "version": version, "enabled": enabled}
+        self.executor.changes.publish("flow", self.clock.now(), data)
 
     async def run_flow(self, name: str, data: JSON = None, inputs: Mapping[str, Any] | None = None) -> Receipt:
         """Start a flow by hand: an event of the type that it listens for, and its run, whatever its conditions say.

@@ -48,6 +48,8 @@ class FlowBook:
         """The Python flows of this program by name; None: it was started without any."""
         self.on_change: list[Callable[[str, Flow | None], None]] = []
         """Told (name, flow or None when it went away or was disabled)."""
+        self.on_words: list[Callable[[str], None]] = []
+        """Told the name when anything of a flow is other than it was, be it a comment."""
 
     async def open(self) -> None:
         """Read what the store knows, without compiling anything but what is current."""
@@ -105,6 +107,7 @@ class FlowBook:
         await self._store.add_version(record)
         self._sources[flow.name, flow.version] = record
         self.current[flow.name] = flow
+        self._tell_words(flow.name)
         return flow
 
     async def _registered(self, flow: Flow) -> Flow:
@@ -142,6 +145,11 @@ class FlowBook:
     def _tell(self, name: str, flow: Flow | None) -> None:
         for listener in self.on_change:
             listener(name, flow)
+        self._tell_words(name)
+
+    def _tell_words(self, name: str) -> None:
+        for listener in self.on_words:
+            listener(name)
 
     async def forget(self, name: str) -> None:
         """The flow's file went away: nothing new starts, runs in flight go on."""

@@ -76,8 +76,12 @@ class Folder:
         *,
         shown: str | None = None,
         every: float = 3.0,
+        told: Callable[[], None] = lambda: None,
     ) -> None:
-        """`shown`: how the folder is spelt in messages; `every`: seconds between comparisons."""
+        """`shown`: how the folder is spelt in messages; `every`: seconds between comparisons; `told`: called when what
+        is wrong in files may be other than it was.
+        """
+        self._told = told
         self.root = root
         self.shown = shown if shown is not None else str(root)
         self._book = book
@@ -166,6 +170,7 @@ class Folder:
             if self._failed is not None:
                 _log.info("the folder of flows %s can be read again", self.shown)
                 self._failed = None
+                self._told()
             if changed or gone or scan.unread.keys() != self._unread.keys():
                 await self._take_in(scan, changed, gone)
 
@@ -242,6 +247,7 @@ class Folder:
             message = f"the folder of flows {self.shown} {_why(error)}; the flows stay as they were until it is back"
             self._failed = Problem(rule="folder", file=self.shown, message=message)
             _log.error("%s", message)
+            self._told()
 
     # --- taking over -------------------------------------------------------------------------------------------------
 
@@ -257,6 +263,7 @@ class Folder:
         for file in gone:
             del self._sources[file]
         await self._place(scan)
+        self._told()
 
     def _content(self, file: str) -> bytes | str:
         """What is in a file, or (as text) why it cannot be read."""

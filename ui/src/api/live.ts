@@ -31,11 +31,11 @@ function tell(change: Change): void {
 
 function become(now: Liveness): void {
   if (now === liveness) return;
-  const before = liveness;
   liveness = now;
   for (const watcher of watchers) watcher();
-  // What happened while the line was dead may be past the stream's memory: `hello` comes before what is resumed.
-  if (now === "live" && before === "lost") tell({ kind: "gap", id: last, data: {} });
+  // What happened while the line was dead may be past the stream's memory: `hello` comes before what is resumed. And
+  // what the page asked for while the line was not yet there may have changed before it was.
+  if (now === "live") tell({ kind: "gap", id: last, data: {} });
 }
 
 function publish(message: { liveness: Liveness } | { change: Change }): void {

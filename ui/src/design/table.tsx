@@ -163,7 +163,9 @@ function Row<T>({
   };
   const onClick = (event: MouseEvent) => {
     const own = event.target instanceof Element && event.target.closest("a, button, input, select, label");
-    if (own || window.getSelection()?.toString()) return;
+    // A menu of the row stands elsewhere in the document, yet React tells the row of clicks in it.
+    const elsewhere = !(event.target instanceof Node && event.currentTarget.contains(event.target));
+    if (own || elsewhere || window.getSelection()?.toString()) return;
     if (to && (event.metaKey || event.ctrlKey)) window.open(`/ui${to(row)}`, "_blank", "noopener");
     else open();
   };

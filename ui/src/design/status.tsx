@@ -44,6 +44,7 @@ const LOOKS: Record<string, Look> = {
   // connections and instances
   ok: { tone: "good", icon: Check },
   unknown: { tone: "idle", icon: CircleDashed },
+  failing: { tone: "bad", icon: Unplug },
   unreachable: { tone: "bad", icon: Unplug },
   // alerts
   firing: { tone: "bad", icon: CircleAlert },

@@ -67,8 +67,13 @@ function Says({ event, why }: { event: Whole; why: Explained | undefined }) {
   const started = why?.flows.filter((one) => one.started).length ?? 0;
   return (
     <>
-      Came <Time at={event.time} /> from {event.source}
-      {event.subject ? ` about ${event.subject}` : ""}
+      Came <Time at={event.time} /> from <bdi>{event.source}</bdi>
+      {event.subject && (
+        <>
+          {" about "}
+          <bdi>{event.subject}</bdi>
+        </>
+      )}
       {why && (
         <>
           {" and started "}

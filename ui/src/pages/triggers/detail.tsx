@@ -1,4 +1,5 @@
 /** One trigger: all that is known of it, what belongs to it, and its gap. */
+import { CircleSlash, Hourglass, LoaderCircle, type LucideIcon, OctagonX, Radio } from "lucide-react";
 import { useState } from "react";
 import { address, Go } from "@/app/go";
 import { useMay } from "@/app/me";
@@ -6,7 +7,7 @@ import { Button } from "@/design/button";
 import { Dialog } from "@/design/overlays";
 import { Facts } from "@/design/page";
 import { Strip } from "@/design/states";
-import { Status, type Tone, toneOf } from "@/design/status";
+import { toneOf } from "@/design/status";
 import { Time } from "@/design/time";
 import { count, span } from "@/format/text";
 import { eventsOf, lettersOf } from "./columns";
@@ -37,21 +38,25 @@ export function TriggerDetail({ row, onClose }: { row: Trigger; onClose: () => v
   );
 }
 
+const SAYS: Record<string, readonly [string, LucideIcon]> = {
+  failed: ["it does not listen", OctagonX],
+  lagging: ["it listens, but not as it should", Hourglass],
+  arming: ["it is about to listen", LoaderCircle],
+  armed: ["it listens", Radio],
+  disabled: ["it does not listen", CircleSlash],
+};
+
 function State({ row }: { row: Trigger }) {
-  const tone: Tone = toneOf(row.state);
-  const since = row.since ? (
-    <>
-      {" "}
-      since <Time at={row.since} exact />
-    </>
-  ) : null;
-  const word = { failed: "It does not listen", armed: "It listens", lagging: "It listens, but not as it should" }[
-    row.state
-  ];
+  const [says, icon] = SAYS[row.state] ?? ["", CircleSlash];
   return (
-    <Strip tone={tone}>
-      <Status value={row.state} bare /> {word ?? ""}
-      {since}
+    <Strip tone={toneOf(row.state)} icon={icon}>
+      <b>{row.state}</b>: {says}
+      {row.since && (
+        <>
+          {", since "}
+          <Time at={row.since} exact />
+        </>
+      )}
       {row.reason ? `: ${row.reason}` : "."}
     </Strip>
   );

@@ -43,6 +43,7 @@ from reactor.settings import Settings
 from reactor.stores.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
+    from reactor.server.config import OidcConfig
     from reactor.server.serve import Running
 
 _log = logging.getLogger("reactor")
@@ -192,6 +193,8 @@ class App:
             ingest_open=settings.ingest_open,
             hosts=_hosts(settings),
             proxies=settings.proxies,
+            public_url=settings.public_url,
+            oidc=_oidc(settings),
             body_limit=settings.max_body + _ENVELOPE,
         )
         doors = Doors(
@@ -234,6 +237,27 @@ class App:
             lines.append(f"  problem    … and {len(errors) - _MOST_PROBLEMS} more; `reactor validate` lists them")
         lines += [f"  problem    {text}" for text in self.broken]
         return lines
+
+
+def _oidc(settings: Settings) -> OidcConfig | None:
+    """Who vouches for people, where that is set."""
+    if settings.oidc_issuer is None:
+        return None
+    from reactor.server.config import OidcConfig  # noqa: PLC0415 - `execute` has no server
+
+    if settings.oidc_client_id is None:
+        raise SettingsError("oidc_issuer needs oidc_client_id, too: what the issuer calls this server")
+    if not all(map(find_spec, ("authlib", "joserfc"))):
+        raise SettingsError("signing in by OIDC needs more packages: pip install reactor-engine[oidc]")
+    return OidcConfig(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret,
+        role_claim=settings.oidc_role_claim,
+        roles=settings.oidc_roles,
+        default_role=settings.oidc_default_role,
+        domains=settings.oidc_domains,
+    )
 
 
 def _hosts(settings: Settings) -> tuple[str, ...]:

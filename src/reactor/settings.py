@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from reactor.model import durations, failpoints
+from reactor.model.access import Role
 from reactor.model.errors import SettingsError
 
 PREFIX = "REACTOR_"
@@ -21,7 +22,7 @@ _LEVELS = ("debug", "info", "warning", "error")
 _SIZES = {"": 1, "b": 1, "k": 1 << 10, "kb": 1 << 10, "kib": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "mib": 1 << 20,
           "g": 1 << 30, "gb": 1 << 30, "gib": 1 << 30}  # fmt: skip
 _NO_LIMIT = ("forever", "never", "none", "off")
-HIDDEN = frozenset({"token", "secret_key"})
+HIDDEN = frozenset({"token", "secret_key", "oidc_client_secret"})
 """Never shown."""
 
 
@@ -52,6 +53,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str | None = None
     retention: int | None = None
     audit_retention: int | None = None
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = None
+    oidc_role_claim: str = "groups"
+    oidc_roles: tuple[tuple[str, Role], ...] = ()
+    oidc_default_role: Role | None = None
+    oidc_domains: tuple[str, ...] = ()
     max_body: int = 10 << 20
     http_timeout: int = 30_000
     http_max_body: int = 10 << 20
@@ -333,11 +341,41 @@ def _failpoint(value: Any, base: Path) -> str:
     return text
 
 
-def _url(value: Any, base: Path) -> str:
-    text = _text(value, base).rstrip("/")
+def _address(value: Any, base: Path) -> str:
+    text = _text(value, base)
     if not text.startswith(("http://", "https://")):
         raise ValueError(f"must begin with http:// or https://, not {text!r}")
     return text
+
+
+def _url(value: Any, base: Path) -> str:
+    return _address(value, base).rstrip("/")
+
+
+def _role(text: str) -> Role:
+    name = text.strip().lower()
+    if name not in set(Role):
+        raise ValueError(f"names the role {text.strip()!r}; there are {', '.join(Role)}")
+    return Role(name)
+
+
+def _roles(value: Any, base: Path) -> tuple[tuple[str, Role], ...]:
+    found = []
+    for part in _list(value, base):
+        name, equals, role = part.rpartition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"must be a list of VALUE=ROLE, not {part!r}")
+        found.append((name.strip(), _role(role)))
+    return tuple(found)
+
+
+def _default_role(value: Any, _: Path) -> Role | None:
+    text = str(value).strip()
+    return None if text.lower() == "none" else _role(text)
+
+
+def _domains(value: Any, base: Path) -> tuple[str, ...]:
+    return tuple(part.lower().lstrip("@") for part in _list(value, base))
 
 
 def _share(value: Any, _: Path) -> float:
@@ -361,7 +399,17 @@ def _standard_endpoint(env: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 _NOT_YET = "not in this version"
-_MAY_BE_EMPTY = ("http_allow", "file_roots", "env_allow", "shell_env", "hosts", "proxies", "plugins")
+_MAY_BE_EMPTY = (
+    "http_allow",
+    "file_roots",
+    "env_allow",
+    "shell_env",
+    "hosts",
+    "proxies",
+    "plugins",
+    "oidc_roles",
+    "oidc_domains",
+)
 FIELDS: dict[str, Field] = {
     "host": Field("address to listen on", _host),
     "port": Field("port to listen on; 0 takes any free one", _number(0, 65_535)),
@@ -387,6 +435,13 @@ FIELDS: dict[str, Field] = {
     "public_url": Field("where people reach this server: what links in messages begin with", _url),
     "retention": Field("how long finished runs are kept; `forever`", _retention),
     "audit_retention": Field("how long entries of the audit log are kept; `forever`", _retention),
+    "oidc_issuer": Field("who vouches for people: an OIDC issuer, as it calls itself", _address),
+    "oidc_client_id": Field("what the issuer calls this server", _text),
+    "oidc_client_secret": Field("what the issuer knows it by; left out for a public client", _text),
+    "oidc_role_claim": Field("the claim that says what somebody is; dots lead into maps", _text),
+    "oidc_roles": Field("which of its values gives which role: VALUE=ROLE", _roles),
+    "oidc_default_role": Field("role of those whom no claim gives one; `none`: not let in", _default_role),
+    "oidc_domains": Field("domains of verified addresses that are let in; otherwise all", _domains),
     "max_body": Field("largest data of one event", _size),
     "http_timeout": Field("longest wait of http.request where a step names none", _duration),
     "http_max_body": Field("largest answer of http.request", _size),

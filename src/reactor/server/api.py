@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from starlette.routing import Match, Route
 
@@ -49,6 +50,9 @@ from reactor.server.requests import ROUTE
 from reactor.server.stream import Stream
 from reactor.server.table import Call, Line, parse_body, parse_query
 
+if TYPE_CHECKING:
+    from reactor.server.oidc import Oidc
+
 _log = logging.getLogger("reactor.http")
 _LARGEST = 11 << 20
 _PRIVATE: Headers = [(b"cache-control", b"no-store")]
@@ -87,6 +91,9 @@ class Api:
         self._ingest = ingest
         self._doors = doors
         self._sign_in = sign_in.SignIn(guard, engine.access, engine.audit)
+        self._oidc = _oidc(engine, guard, config)
+        if config.oidc is not None:
+            self._sign_in.oidc = urlsplit(config.oidc.issuer).netloc
         pages = page.Page()
         plain: dict[str, App] = {
             "/": pages.home,
@@ -94,6 +101,8 @@ class Api:
             "/ui/{…}": pages.show,
             "/login": self._sign_in.login,
             "/login/options": self._sign_in.options,
+            "/login/oidc": self._oidc.begin if self._oidc is not None else _no_oidc,
+            "/login/oidc/callback": self._oidc.back if self._oidc is not None else _no_oidc,
             "/logout": self._sign_in.logout,
             "/health": self._health,
             "/ready": self._ready,
@@ -288,6 +297,21 @@ def _by_path(lines: Sequence[Line]) -> dict[str, dict[str, Line]]:
 
 def _url(scope: Scope, head: Head) -> str:
     return f"{scope['scheme']}://{head.get(b'host', b'').decode('latin-1')}"
+
+
+def _oidc(engine: Engine, guard: Guard, config: ServerConfig) -> Oidc | None:
+    if config.oidc is None or engine.access is None:
+        return None
+    from reactor.server.oidc import Oidc  # noqa: PLC0415 - few have an issuer
+    from reactor.server.oidc_issuer import Issuer  # noqa: PLC0415
+
+    issuer = Issuer(config.oidc, engine.clock)
+    return Oidc(issuer, guard, engine.access, engine.audit, engine.clock, config.public_url)
+
+
+async def _no_oidc(scope: Scope, receive: Receive, send: Send) -> None:
+    del scope, receive, send
+    raise Problem(404, "nobody signs in by OIDC here; the settings oidc_issuer and oidc_client_id are for that")
 
 
 def _only(scope: Scope, *methods: str) -> None:

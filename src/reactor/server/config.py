@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import msgspec
 
+from reactor.model.access import Role
 from reactor.model.errors import SettingsError
 
 _LOOPBACK = frozenset({"localhost", "::1", "[::1]"})
 SHORTEST_TOKEN = 16
 """Characters of an admin token: less can be guessed."""
+
+
+class OidcConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator said of the issuer."""
+
+    issuer: str
+    client_id: str
+    client_secret: str | None = None
+    role_claim: str = "groups"
+    """Where the ID token, or the issuer's user info, says what somebody is; dots lead into maps."""
+    roles: tuple[tuple[str, Role], ...] = ()
+    """(value of that claim, role): the highest one counts. None: the claims say nothing of roles."""
+    default_role: Role | None = None
+    """Of those whom no claim gives one; None: they are not let in."""
+    domains: tuple[str, ...] = ()
+    """Domains of verified addresses that are let in; none: all."""
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +48,10 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """More names under which this server may be addressed (`Host`), such as a tunnel's or proxy's."""
     proxies: tuple[str, ...] = ()
     """Addresses and networks of proxies that are believed who calls, and whether by TLS."""
+    public_url: str | None = None
+    """Where people reach this server; None: where they address it."""
+    oidc: OidcConfig | None = None
+    """Who vouches for people; None: nobody else."""
     body_limit: int = (10 << 20) + (64 << 10)
     """Bytes of one request's body: an event's data with its envelope."""
     body_timeout: float = 30.0
@@ -72,6 +95,8 @@ def check(config: ServerConfig) -> None:
         raise SettingsError("the server needs an admin token; set REACTOR_TOKEN")
     if not 0 <= config.port <= 65_535:
         raise SettingsError(f"port {config.port} cannot be; give 0 (any free one) to 65535")
+    if config.oidc is not None:
+        _check_oidc(config, config.oidc)
     if config.loopback:
         return
     if not config.token_configured and not config.admins:
@@ -85,3 +110,13 @@ def check(config: ServerConfig) -> None:
             f"host {config.host} can be reached from other machines, and REACTOR_TOKEN has only "
             f"{len(config.token)} characters; make it {SHORTEST_TOKEN} or more (openssl rand -hex 32)"
         )
+
+
+def _check_oidc(config: ServerConfig, oidc: OidcConfig) -> None:
+    parts = urlsplit(oidc.issuer)
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise SettingsError(f"oidc_issuer {oidc.issuer} is not reached by TLS; it begins with https://")
+    if parts.query or parts.fragment:
+        raise SettingsError(f"oidc_issuer {oidc.issuer} is an address without ? and #")
+    if config.public_url is None and not config.loopback:
+        raise SettingsError("signing in by OIDC needs to know where people come back to: set public_url")

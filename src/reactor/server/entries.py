@@ -38,6 +38,8 @@ ENTRIES = (
         path="/login", methods=("GET", "POST"), who=Who.ANYONE, doc="Sign in: by a one-time link, a token, a password."
     ),
     Entry(path="/login/options", methods=_READ, who=Who.ANYONE, doc="Which ways to sign in there are."),
+    Entry(path="/login/oidc", methods=("GET",), who=Who.ANYONE, doc="Sign in by OIDC: on to the issuer."),
+    Entry(path="/login/oidc/callback", methods=("GET",), who=Who.ANYONE, doc="Back from the issuer."),
     Entry(path="/logout", methods=("POST",), who=Who.ANYONE, doc="End the session."),
     Entry(path="/health", methods=_READ, who=Who.ANYONE, doc="Whether it lives."),
     Entry(path="/ready", methods=_READ, who=Who.ANYONE, doc="Whether it takes events."),

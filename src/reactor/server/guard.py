@@ -160,7 +160,7 @@ class Guard:
             if self._access is None or not text.startswith(PREFIX):
                 return None
             return await self._access.credentials.of_token(text)
-        value = _cookie(head.get(b"cookie", b"").decode("latin-1"), self.cookie)
+        value = cookie_of(head, self.cookie)
         if self._access is None or not value:
             return None
         return await self._access.credentials.of_session(value, self._token)
@@ -235,6 +235,11 @@ def address_of(scope: Scope) -> str:
     """Where a request comes from."""
     client = scope.get("client")
     return client[0] if client else ""
+
+
+def cookie_of(head: Head, name: str) -> str:
+    """A cookie's value; empty: there is none."""
+    return _cookie(head.get(b"cookie", b"").decode("latin-1"), name)
 
 
 def _bearer(head: Head) -> str:

@@ -298,6 +298,7 @@ def build(settings: Settings, *, server: bool = True, program: Additions | None 
             log=store,
             letters=store,
             statistics=store,
+            alerts=server,
             machine=Machine(settings.data, settings.store_file),
             access=store,
             audit=store,

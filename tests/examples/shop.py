@@ -188,6 +188,7 @@ class Service:
         self.answers: list[int] = []
         """Statuses to answer with; the last one stays."""
         self.seen: list[tuple[str, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
         self.url = ""
 
     def next(self) -> int:
@@ -203,7 +204,7 @@ def service(*answers: int):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
-            self.rfile.read(int(self.headers.get("content-length", 0)))
+            told.bodies.append(self.rfile.read(int(self.headers.get("content-length", 0))))
             told.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
             body = b'{"charge": "ch_x"}'
             self.send_response(told.next())

@@ -42,7 +42,7 @@ def test_a_fresh_machine_is_green(shop):
     assert "PostgreSQL cannot be reached" in abroad["copy-orders"]["reason"]
     assert "the broker 127.0.0.1:1 cannot be reached" in abroad["temperature"]["reason"]
     states = {trigger["flow"]: trigger["state"] for trigger in triggers if trigger["flow"] not in abroad}
-    assert states.pop("deployment") == "disabled"
+    assert {states.pop(name) for name in ("deployment", "alert-slack", "alert-webhook")} == {"disabled"}
     assert set(states.values()) == {"armed"}
     assert shop.get("/problems") == []
     assert len(shop.get("/flows")) == len(flow_files(shop.folder))

@@ -92,6 +92,14 @@ class Kit:
         """POST with the token."""
         return await self.http.post(path, headers=self.auth | more.pop("headers", {}), **more)
 
+    async def put(self, path: str, **more: Any) -> httpx2.Response:
+        """PUT with the token."""
+        return await self.http.put(path, headers=self.auth | more.pop("headers", {}), **more)
+
+    async def delete(self, path: str, **more: Any) -> httpx2.Response:
+        """DELETE with the token."""
+        return await self.http.delete(path, headers=self.auth | more.pop("headers", {}), **more)
+
     async def finished(self, run_id: str) -> dict[str, Any]:
         """The run, once it has ended."""
         run: dict[str, Any] = {}
@@ -130,6 +138,7 @@ async def serving(
             store=store,
             history=store,
             statistics=store,
+            alerts=True,
             machine=Machine(folder, folder / "reactor.db"),
             access=store,
             audit=store,

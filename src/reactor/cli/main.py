@@ -24,6 +24,7 @@ COMMANDS = {
     "flows": ("reactor.cli.flows:flows", "List, show and compare flows; enable, disable, run them."),
     "triggers": ("reactor.cli.triggers:triggers", "Show which triggers really listen."),
     "dead-letters": ("reactor.cli.dead_letters:dead_letters", "Messages that made no event: list, show, retry, drop."),
+    "alerts": ("reactor.cli.alerts:alerts", "What is wrong now, and what was; rules and silences."),
     "connections": ("reactor.cli.connections:connections", "Save, test and list settings to reach systems."),
     "import": ("reactor.cli.import_:import_", "Take over flows of other engines, with a report."),
     "explain": ("reactor.cli.explain:explain", "Say why: an event started nothing, a run waits."),

@@ -27,6 +27,11 @@ _COLORS = {
     "disabled": "bright_black",
     "error": "red",
     "warning": "yellow",
+    "critical": "red",
+    "firing": "red",
+    "resolved": "green",
+    "ok": "green",
+    "off": "bright_black",
 }
 _STEPS = ((60, 1, "s"), (3600, 60, "m"), (86_400, 3600, "h"), (float("inf"), 86_400, "d"))
 _NARROWEST = 12

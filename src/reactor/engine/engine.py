@@ -11,6 +11,7 @@ import msgspec
 
 from reactor.engine.access.access import Access, AccessStore
 from reactor.engine.access.audit import Audit
+from reactor.engine.alerts.alerts import Alerts
 from reactor.engine.approvals import Approvals
 from reactor.engine.chain import Chain
 from reactor.engine.changes import Changes
@@ -23,6 +24,7 @@ from reactor.engine.intake import Intake
 from reactor.engine.letters import Letters
 from reactor.engine.limits import Limits
 from reactor.engine.neighbours import Neighbours
+from reactor.engine.own_events import STARTED, STOPPING, OwnEvents
 from reactor.engine.patterns.running import Patterns
 from reactor.engine.retention import Retention
 from reactor.engine.saved_connections import SavedConnections
@@ -91,6 +93,8 @@ class Parts(msgspec.Struct, kw_only=True):
     """The same object as `store`, too; None: no audit log is kept."""
     audit_retention: int | None = None
     """Milliseconds that entries of the audit log are kept; None: for ever."""
+    alerts: bool = False
+    """Rules are asked, and alerts told."""
     retention: int | None = None
     """Milliseconds that finished runs are kept; None: for ever."""
 
@@ -167,6 +171,8 @@ class Engine:
             self.executor, self.intake, parts.http, parts.history, parts.secret, self._cancel, self.letters
         )
         self.connections.on_change.append(self.triggers.connection_changed)
+        self.alerts = Alerts(self)
+        self.own_events = OwnEvents(self)
         if parts.log is not None:
             patterns = Patterns(parts.log, self.executor, parts.env)
             self.triggers.runners["pattern"] = patterns.run
@@ -197,8 +203,14 @@ class Engine:
         self.triggers.watch.start()
         self.book.on_change += [self.executor.flow_control.changed, self.triggers.changed]
         self.book.on_words.append(self.told)
+        self.own_events.start()
+        if self.parts.alerts:
+            await self.alerts.open()
         await self.triggers.settled(_ARMING)
         self.ready = True
+        await self.own_events.tell_instance(STARTED)
+        if self.parts.alerts:
+            self.alerts.start()
 
     def told(self, flow: str | None = None) -> None:
         """Say to who listens that a flow is other than it was; None: what is wrong in files is."""
@@ -231,6 +243,8 @@ class Engine:
             await self._forget_nothing()
             return
         self.ready = False
+        await self.alerts.stop()
+        await self.own_events.tell_instance(STOPPING)
         await self.triggers.stop()
         await self.executor.timers.stop()
         await self.retention.stop()

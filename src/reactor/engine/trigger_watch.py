@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from reactor.engine.executor import Executor
@@ -50,6 +50,8 @@ class TriggerWatch:
         self._seen: dict[str, tuple[object, ...]] = {}
         self._quiet: set[str] = set()
         self._task: asyncio.Task[None] | None = None
+        self.on_look: list[Callable[[], None]] = []
+        """Called after each look."""
 
     def start(self) -> None:
         """Begin to look."""
@@ -73,6 +75,8 @@ class TriggerWatch:
                     self._keeper.told(status)
             self._seen = seen
             self._quiet &= seen.keys()
+            for told in self.on_look:
+                told()
 
     def judge(self, status: TriggerStatus) -> None:
         """Set the state that follows from what the connector says and from the figures; only of one that listens."""

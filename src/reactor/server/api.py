@@ -16,6 +16,7 @@ from reactor.model.access import ADMIN, Principal
 from reactor.model.errors import ReactorError
 from reactor.server import (
     api_access,
+    api_alerts,
     api_approvals,
     api_audit,
     api_chain,
@@ -71,6 +72,7 @@ LINES: tuple[Line, ...] = (
     *api_connections.LINES,
     *api_versions.LINES,
     *api_metrics.LINES,
+    *api_alerts.LINES,
     *api_server.LINES,
     *api_access.LINES,
     *api_audit.LINES,

@@ -17,7 +17,7 @@ class StreamQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What to hear of."""
 
     kinds: str | None = None
-    """One or several of run, step, event, flow, trigger, with commas between."""
+    """One or several of run, step, event, flow, trigger, alert, with commas between."""
     flow: str | None = None
     after: int | None = None
     """The last id that was seen. `Last-Event-ID` counts for more."""
@@ -31,7 +31,7 @@ async def figures(call: Call) -> Any:
 
 @get("/api/v1/stream", "text/event-stream", query=StreamQuery)
 async def stream(call: Call) -> Any:
-    """What changes, as server-sent events: run, step, event, flow, trigger, and gap where some were missed."""
+    """What changes, as server-sent events: run, step, event, flow, trigger, alert, and gap where some were missed."""
     from starlette.responses import StreamingResponse  # noqa: PLC0415 - with the first listener
 
     query: StreamQuery = call.query

@@ -148,6 +148,10 @@ def _engine(lines: Exposition, engine: Engine, found: Mapping[str, int]) -> None
     _add(lines, "trace_spans_total", "counter", "Spans: `exported`, `failed` (lost on the way) or `dropped`.", sent)
     by_state = [({"state": state}, number) for state, number in triggers(engine).items()]
     _add(lines, "triggers", "gauge", "Triggers by state.", by_state)
+    alerts = [({"state": state, "severity": how}, n) for (state, how), n in sorted(engine.alerts.counts().items())]
+    _add(
+        lines, "alerts", "gauge", "Alerts that are not resolved; an acknowledged one does not count as firing.", alerts
+    )
     _sources(lines, engine)
 
 

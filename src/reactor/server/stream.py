@@ -16,7 +16,7 @@ from reactor.engine.texts import encode
 from reactor.model.clock import to_iso
 from reactor.model.errors import BusyError
 
-KINDS = ("run", "step", "event", "flow", "trigger")
+KINDS = ("run", "step", "event", "flow", "trigger", "alert")
 HEARTBEAT = 15.0
 _RING = 4_096
 _BREATH = 0.05

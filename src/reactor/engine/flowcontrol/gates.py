@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -415,6 +416,10 @@ class FlowControl:
     def waiting(self) -> int:
         """Runs that wait at the gates."""
         return len(self._queued) + len(self._parked)
+
+    def waiting_by_flow(self) -> dict[str, int]:
+        """How many runs of each flow wait at the gates."""
+        return dict(Counter(run.flow for held in (self._queued, self._parked) for run in held.values()))
 
     def held(self, run: Run, *, waiting: bool) -> None:
         """A run of before the start: it runs, or waits in a lane or for those that it replaces."""

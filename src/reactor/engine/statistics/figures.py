@@ -95,6 +95,14 @@ class Sums:
             self.took[0] += tally.count
             self.took[1] += tally.total
 
+    def join(self, other: Sums) -> None:
+        """Count everything of another in."""
+        for what, count in other.counts.items():
+            self.counts[what] = self.counts.get(what, 0) + count
+        for bucket, count in other.durations.items():
+            self.durations[bucket] = self.durations.get(bucket, 0) + count
+        self.took = [self.took[0] + other.took[0], self.took[1] + other.took[1]]
+
     def count(self, what: str) -> int:
         """How many; never less than none."""
         return max(self.counts.get(what, 0), 0)

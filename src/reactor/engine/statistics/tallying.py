@@ -38,12 +38,32 @@ class TallySheet:
         self._sent = sums
         sums = {key: sum_.copy() for key, sum_ in sums.items()}
         for run in batch.runs.values():
-            if run.finished_at is not None and run.status.finished:
-                _add(sums, *_end(run))
-        for item in batch.accepted:
-            for key in _of(item):
-                _add(sums, key, 1)
+            if run.finished_at is not None:
+                key, count, took = _end(run)
+                if (sum_ := sums.get(key)) is None:
+                    sums[key] = [count, took]
+                else:
+                    sum_[0] += count
+                    sum_[1] += took
+        self._fold_accepted(batch.accepted, sums)
         batch.tallies = [Tally(*key, *sum_) for key, sum_ in sums.items() if sum_[0]]
+
+    @staticmethod
+    def _fold_accepted(accepted: list[Acceptance], sums: dict[_Key, list[int]]) -> None:
+        """Most events of a batch came in the same minute: no number is made of each."""
+        first = above = events = 0
+        for item in accepted:
+            if not first <= item.event.key < above:
+                if events:
+                    _add(sums, _event(first), events)
+                minute = ids.instant_of(item.event.key) // MINUTE
+                first, above, events = ids.first_at(minute * MINUTE), ids.first_at((minute + 1) * MINUTE), 0
+            events += 1
+            for run in item.runs:
+                if run.started_at is not None:
+                    _add(sums, _start(run), 1)
+        if events:
+            _add(sums, _event(first), events)
 
     def failed(self) -> None:
         """What was folded in last was not written."""
@@ -59,27 +79,20 @@ class TallySheet:
         if not (committed.duplicates or committed.dropped or committed.fenced):
             return
         for item in batch.accepted:
-            event, *runs = _all_of(item)
             if item.event.key in committed.duplicates:
-                _add(self._sums, event, -1)
-            for run, key in zip(item.runs, runs, strict=True):
+                _add(self._sums, _event(item.event.key), -1)
+            for run in item.runs:
                 if run.key in committed.dropped and run.started_at is not None:
-                    _add(self._sums, key, -1)
+                    _add(self._sums, _start(run), -1)
         for lost in committed.fenced | committed.dropped:
             run_ = batch.runs.get(lost)
-            if run_ is not None and run_.finished_at is not None and run_.status.finished:
+            if run_ is not None and run_.finished_at is not None:
                 key, count, total = _end(run_)
                 _add(self._sums, key, -count, -total)
 
 
-def _of(item: Acceptance) -> list[_Key]:
-    event, *runs = _all_of(item)
-    return [event, *(key for run, key in zip(item.runs, runs, strict=True) if run.started_at is not None)]
-
-
-def _all_of(item: Acceptance) -> list[_Key]:
-    event: _Key = (ids.instant_of(item.event.key) // MINUTE, "", "", "event", NO_DURATION)
-    return [event, *map(_start, item.runs)]
+def _event(key: int) -> _Key:
+    return (ids.instant_of(key) // MINUTE, "", "", "event", NO_DURATION)
 
 
 def _start(run: Run) -> _Key:
@@ -89,9 +102,9 @@ def _start(run: Run) -> _Key:
 def _end(run: Run) -> tuple[_Key, int, int]:
     finished: Instant = run.finished_at or 0
     if run.started_at is None:
-        return (finished // MINUTE, run.flow, run.trigger, run.status.value, NO_DURATION), 1, 0
+        return (finished // MINUTE, run.flow, run.trigger, run.status, NO_DURATION), 1, 0
     took = max(finished - run.started_at, 0)
-    return (finished // MINUTE, run.flow, run.trigger, run.status.value, bucket(took)), 1, took
+    return (finished // MINUTE, run.flow, run.trigger, run.status, bucket(took)), 1, took
 
 
 def _add(sums: dict[_Key, list[int]], key: _Key, count: int, total: int = 0) -> None:

@@ -21,6 +21,7 @@ from reactor.engine.access.audit import Actor, Audit
 from reactor.engine.access.people import People
 from reactor.engine.editing import Editing
 from reactor.engine.engine import Engine, Parts
+from reactor.engine.flow_tester import FlowTester
 from reactor.engine.folder import Folder
 from reactor.engine.limits import Limits
 from reactor.engine.saved_connections import FILE as CONNECTIONS_FILE
@@ -202,6 +203,8 @@ class App:
             problems=lambda: self.problems,
             editing=Editing(self.engine.book, self.compiler.load, self.folder),
             schema=self.compiler.schema,
+            vault=Vault(settings.data, self.engine.clock, settings.secret_key),
+            run_tests=FlowTester(self.engine.book, settings.workflows, _shown_or_none(settings.workflows)).run,
         )
         self.running = await start(self.engine, claims, config, doors)
         self.engine.executor.seals.base = settings.public_url or self.running.url
@@ -467,6 +470,10 @@ async def people_of(settings: Settings) -> AsyncIterator[tuple[People, Noted]]:
     finally:
         await audit.close()
         await store.close()
+
+
+def _shown_or_none(path: Path | None) -> str | None:
+    return None if path is None else _shown(path)
 
 
 def _shown(path: Path) -> str:

@@ -36,6 +36,7 @@ from reactor.engine.statistics.machine import Machine
 from reactor.engine.statistics.sampling import Sampling
 from reactor.engine.tracing.tracer import Tracer
 from reactor.engine.triggers import Triggers
+from reactor.engine.usage import Usage
 from reactor.engine.versions import Versions
 from reactor.model import ids
 from reactor.model.clock import Clock, Entropy
@@ -120,6 +121,7 @@ class Engine:
         self.connections = parts.connections or SavedConnections(None, parts.catalog, parts.clock)
         self.machine = parts.machine or Machine()
         self.figures: Figures | None = None
+        self.usage = Usage(self.book, self.connections)
         self.ready = False
         self.started_at = 0
 

@@ -200,6 +200,9 @@ class Trigger(Protocol):
     reads one again when somebody asks for that, with the configuration as it is now; raises MalformedError with the
     reason if it still cannot be read.
 
+    A trigger that fires by the clock may have `upcoming(self, config, key, timezone, after, count) -> list[Instant]`:
+    when it fires next after an instant, at most so many times.
+
     With a class attribute `passive = True` it has nothing to listen to by itself (`event`: the router does it all), and
     `run` is never called.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -9,10 +10,13 @@ import msgspec
 
 from reactor.engine.letters import PREFIX, LetterView
 from reactor.engine.trigger_context import TriggerStatus
+from reactor.engine.triggers import convert
+from reactor.engine.usage import upcoming
 from reactor.language.reads import when
 from reactor.model import ids
 from reactor.model.access import Role
 from reactor.model.clock import Instant, to_iso
+from reactor.model.errors import NotFoundError
 from reactor.model.flow import TriggerSpec
 from reactor.model.states import TriggerState
 from reactor.server import shapes, trigger_shapes
@@ -47,6 +51,9 @@ class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to take in the place of what cannot be read."""
 
     data: Any = msgspec.UNSET
+
+
+_MOST_TIMES = 100
 
 
 def _time(instant: Instant | None) -> str | None:
@@ -106,6 +113,31 @@ async def triggers(call: Call) -> Any:
     ]
     rows = [row for row in rows if query.cursor is None or row["key"] > query.cursor]
     return page(rows, query.limit, lambda row: str(row["key"]), lambda row: row)
+
+
+class NextQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many."""
+
+    limit: int = 10
+    """1 to 100."""
+
+    def __post_init__(self) -> None:
+        """Bounds."""
+        if not 1 <= self.limit <= _MOST_TIMES:
+            raise ValueError(f"limit is 1 to {_MOST_TIMES}")
+
+
+@get("/api/v1/triggers/{flow}/{index}/upcoming", trigger_shapes.Upcoming, query=NextQuery)
+async def upcoming_of(call: Call) -> Any:
+    """When a trigger that goes by the clock fires next; nothing of one that waits for others."""
+    flow, key = call.engine.book.get(call.params["flow"]), f"{call.params['flow']}/{call.params['index']}"
+    spec = next((spec for spec in flow.triggers if spec.key == key), None)
+    trigger = call.engine.catalog.triggers.get(spec.kind) if spec is not None else None
+    if spec is None or trigger is None:
+        raise NotFoundError(f"there is no trigger {key[:100]!r}")
+    now, limit = call.engine.clock.now(), call.query.limit
+    work = (trigger, convert(trigger, spec.config), key, flow.timezone, now, limit)
+    return {"key": key, "times": [to_iso(at) for at in await asyncio.to_thread(upcoming, *work)]}
 
 
 @post("/api/v1/triggers/{flow}/{index}/confirm-gap", trigger_shapes.TriggerShape, role=Role.OPERATOR)
@@ -184,4 +216,4 @@ def _whole(one: LetterView) -> dict[str, Any]:
         return {**_row(one), "text": None, "base64": base64.b64encode(payload).decode()}
 
 
-LINES = (triggers, confirm_gap, letters, letter, retry, drop, drop_all)
+LINES = (triggers, upcoming_of, confirm_gap, letters, letter, retry, drop, drop_all)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from reactor.engine.editing import Editing
+from reactor.engine.vault import Vault
+from reactor.model.flow import Flow
 
 _NAMES = ("file", "line", "column", "end_column", "severity", "rule", "message", "suggestion")
 _MOST_ALLOWED = 50
@@ -22,6 +24,10 @@ class Doors(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is wrong in the folder of flows now."""
     editing: Editing | None = None
     """Changes flows; None: they are read only."""
+    vault: Vault | None = None
+    """Changes secrets; an object of its own, for it works on other threads."""
+    run_tests: Callable[[Flow, str | None], Awaitable[dict[str, Any]]] | None = None
+    """Runs the tests of a flow (with another text)."""
     schema: Callable[[], dict[str, Any]] | None = None
     """JSON Schema of flows with everything that is installed."""
 

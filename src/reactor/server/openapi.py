@@ -89,7 +89,8 @@ def _operation(line: Line, known: dict[str, Any], components: dict[str, Any]) ->
         "responses": {str(line.status): _answer(line, known), **_problems()},
     }  # fmt: skip
     if line.body is bytes:
-        operation["requestBody"] = {"required": True, "content": {"application/yaml": {"schema": {"type": "string"}}}}
+        text = {"application/yaml": {"schema": {"type": "string"}}}
+        operation["requestBody"] = {"required": not line.optional, "content": text}
     elif line.body is not None:
         operation["requestBody"] = {
             "required": not line.optional,

@@ -46,6 +46,13 @@ class TriggerShape(Shape):
     """Names of the connections that it uses."""
 
 
+class Upcoming(Shape):
+    """When a trigger fires next."""
+
+    key: str
+    times: list[str]
+
+
 class LetterRow(Shape):
     """A dead letter in a list."""
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from reactor.connectors.schedule.config import ScheduleConfig
+from reactor.model.clock import Instant
 from reactor.sdk import TriggerContext
 
 
@@ -21,6 +22,19 @@ class ScheduleTrigger:
 
     def check(self, config: ScheduleConfig) -> list[str]:
         return config.problems()
+
+    def upcoming(self, config: ScheduleConfig, key: str, timezone: str, after: Instant, count: int) -> list[Instant]:
+        """When it fires next; nothing for `after`, whose runs decide."""
+        from reactor.connectors.schedule.timetable import delay  # noqa: PLC0415
+
+        found: list[Instant] = []
+        if config.after is not None:
+            return found
+        plan, jitter = config.plan(timezone), config.jitter_ms()
+        while len(found) < count and (tick := plan.next(after)) is not None:
+            found.append(tick + delay(key, tick, jitter))
+            after = tick
+        return found
 
     async def run(self, ctx: TriggerContext) -> None:
         if ctx.config.after is not None:

@@ -11,6 +11,7 @@ from bench.scenarios import (
     flow_tests,
     history,
     idle,
+    listing,
     many_flows,
     memory,
     orchestration,
@@ -39,6 +40,7 @@ ALL: tuple[Scenario, ...] = (
     control.SCENARIO,
     explain.SCENARIO,
     history.SCENARIO,
+    listing.SCENARIO,
     memory.SCENARIO,
     flow_tests.SCENARIO,
 )

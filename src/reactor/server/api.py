@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -259,7 +260,7 @@ class Api:
         if self._document is None:
             from reactor.server.openapi import document  # noqa: PLC0415 - few ask for it
 
-            self._document = encode(document(LINES, "/"))
+            self._document = await asyncio.to_thread(lambda: encode(document(LINES, "/")))
         body = self._document
         headers: Headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await answer(send, 200, headers, body)

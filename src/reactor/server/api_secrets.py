@@ -17,7 +17,7 @@ from reactor.server.table import Call, Page, delete, get, page, put
 from reactor.server.trigger_shapes import Shape
 
 
-class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SecretValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The value of a secret."""
 
     value: str
@@ -45,7 +45,7 @@ async def secrets(call: Call) -> Any:
     return page(names[: query.limit + 1], query.limit, str, lambda name: rows[name])
 
 
-@put("/api/v1/secrets/{name}", SecretShape, body=Given, role=Role.OPERATOR)
+@put("/api/v1/secrets/{name}", SecretShape, body=SecretValue, role=Role.OPERATOR)
 async def save(call: Call) -> Any:
     """Keep a secret, or another value in its place. What uses it has the new value from its next step or start on."""
     name, body = call.params["name"], call.body

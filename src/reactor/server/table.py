@@ -173,10 +173,23 @@ def parse_query(kind: type[msgspec.Struct], text: bytes) -> Any:
         if name in given:
             raise Problem(400, f"the parameter {name!r} is there twice", parameter=name)
         given[name] = value
+    # What a form sends of a field that is left empty is as if it were not there.
+    given = {name: value for name, value in given.items() if value}
     try:
-        return msgspec.convert(given, kind, strict=False)
+        return _converted(given, kind)
     except msgspec.ValidationError as error:
         raise Problem(400, f"the query does not fit: {error}") from None
+
+
+def _converted(given: dict[str, str], kind: type[msgspec.Struct]) -> Any:
+    """Raises msgspec.ValidationError."""
+    found = msgspec.convert(given, kind, strict=False)
+    places = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
+    for name, value in given.items():
+        if getattr(found, places[name]) is None:
+            # `null` and its like are no values in a query.
+            raise msgspec.ValidationError(f"{value!r} is no value of {name!r}; leave it out")
+    return found
 
 
 def parse_body(line: Line, head: Head, text: bytes) -> Any:
@@ -190,6 +203,8 @@ def parse_body(line: Line, head: Head, text: bytes) -> Any:
             raise Problem(400, f"{line.method} {line.path} takes no body")
         return None
     if line.body is bytes:
+        if not text and not line.optional:
+            raise Problem(400, "a YAML text is needed as the body")
         return text
     if not text.strip():
         if line.optional:

@@ -11,6 +11,7 @@ from bench.scenarios import (
     flow_tests,
     history,
     idle,
+    listeners,
     listing,
     many_flows,
     memory,
@@ -41,6 +42,7 @@ ALL: tuple[Scenario, ...] = (
     explain.SCENARIO,
     history.SCENARIO,
     listing.SCENARIO,
+    listeners.SCENARIO,
     memory.SCENARIO,
     flow_tests.SCENARIO,
 )

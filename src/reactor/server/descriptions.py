@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
+import sys
 import typing
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -16,13 +16,12 @@ import msgspec
 _DURATION = r"^([0-9]{1,5}(\.[0-9]{1,3})?(ms|s|m|h|d|w)?|([0-9]{1,5}(ms|s|m|h|d)){1,4})$"
 _LETTERS = "[0-7][0-9a-hjkmnp-tv-z]{12}"
 _STATUS = "(pending|running|waiting|paused|completed|failed|cancelled)"
+_DATE = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,3})?Z"
 TIME: dict[str, Any] = {
-    "anyOf": [
-        {"type": "string", "format": "date-time"},
-        {"type": "string", "pattern": _DURATION},
-        {"type": "string", "maxLength": 0},
-    ],
-    "description": "A time (RFC 3339), or how long ago.",
+    "type": "string",
+    "pattern": f"^({_DURATION[1:-1]}|{_DATE}T{_CLOCK})?$",
+    "description": "A time (RFC 3339, with any offset), or how long ago.",
     "examples": ["24h", "2026-11-23T04:36:11Z"],
 }
 _LIMIT: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
@@ -121,28 +120,33 @@ def members(kind: type) -> dict[str, str]:
     """What the text below each member of a struct says, by the name that it has in JSON."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        if base is msgspec.Struct or not hasattr(base, "__struct_fields__"):
-            continue
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
-        except (OSError, TypeError, SyntaxError):
-            continue  # without sources there are no descriptions
-        found |= _documented(tree)
-    encoded = dict(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))  # type: ignore[attr-defined]
-    return {encoded[name]: text for name, text in found.items() if name in encoded}
+        found |= _module(base.__module__).get(base.__qualname__, {})
+    fields = msgspec.structs.fields(kind)
+    return {field.encode_name: found[field.name] for field in fields if field.name in found}
 
 
-def _documented(tree: ast.Module) -> dict[str, str]:
+@cache
+def _module(name: str) -> dict[str, dict[str, str]]:
+    """Class → member → text, of a module of ours. Without sources there are no descriptions."""
+    module = sys.modules.get(name)
+    if module is None or not name.startswith("reactor."):
+        return {}
+    try:
+        tree = ast.parse(inspect.getsource(module))
+    except (OSError, SyntaxError):
+        return {}
+    return {node.name: _documented(node) for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _documented(node: ast.ClassDef) -> dict[str, str]:
     found: dict[str, str] = {}
-    for node in tree.body:
-        body = node.body if isinstance(node, ast.ClassDef) else []
-        for field, below in pairwise(body):
-            said = below.value if isinstance(below, ast.Expr) else None
-            if (
-                isinstance(field, ast.AnnAssign)
-                and isinstance(field.target, ast.Name)
-                and isinstance(said, ast.Constant)
-                and isinstance(said.value, str)
-            ):
-                found[field.target.id] = " ".join(said.value.split())
+    for field, below in pairwise(node.body):
+        said = below.value if isinstance(below, ast.Expr) else None
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(said, ast.Constant)
+            and isinstance(said.value, str)
+        ):
+            found[field.target.id] = " ".join(said.value.split())
     return found

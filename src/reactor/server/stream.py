@@ -21,19 +21,41 @@ HEARTBEAT = 15.0
 _RING = 4_096
 _BREATH = 0.05
 """Seconds that changes are gathered before listeners are woken: many a second cost a listener 20 wakes a second."""
+_SEND = 60e-6
+"""Seconds of the processor that waking one listener costs, about."""
+_SHARE = 0.06
+"""Of one processor that waking all of them may cost: a thousand are woken once a second, sixty as often as can be."""
+_SENT = 32_000
+_FEWEST = 32
+"""Changes that all listeners together, and one alone, are sent at once; of more they are told that there were more."""
+_KEPT, _LARGEST = 256, 65_536
+"""Chunks that are made once for several listeners, and bytes of one of them."""
 _LINGER = 300.0
 """Seconds after the last listener left for which changes are still kept, so that one who comes back misses nothing."""
 _EPOCH = 10**9
 """Ids are `seconds since 1970 of this start * _EPOCH + number`: they rise over restarts too."""
 
 
-class Item(msgspec.Struct, frozen=True):
-    """A change as it is sent."""
+class Item:
+    """A change; written down when somebody is sent it, and then once for all."""
 
-    id: int
-    kind: str
-    flow: str
-    text: bytes
+    __slots__ = ("_change", "_text", "flow", "id", "kind")
+
+    def __init__(self, number: int, change: Change) -> None:
+        self.id = number
+        self.kind = change.kind
+        data = change.data
+        self.flow = str(data.get("flow") or (data.get("name") if change.kind == "flow" else None) or "")
+        self._change = change
+        self._text = b""
+
+    @property
+    def text(self) -> bytes:
+        """As it is sent."""
+        if not self._text:
+            shown = {"at": to_iso(self._change.at), **self._change.data}
+            self._text = b"id: %d\nevent: %b\ndata: %b\n\n" % (self.id, self.kind.encode(), encode(shown))
+        return self._text
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -59,6 +81,8 @@ class Stream:
         self._ring: deque[Item] = deque(maxlen=_RING)
         self._floor = self._newest = self._base
         """From the floor on the ring is whole, as far as it reaches back."""
+        self._chunks: dict[tuple[int, int, Wanted], bytes] = {}
+        """What listeners who ask for the same are sent now: made once for all of them."""
         self._waiting: set[asyncio.Event] = set()
         self._pump: asyncio.Task[None] | None = None
         self._waking: asyncio.TimerHandle | None = None
@@ -102,13 +126,13 @@ class Stream:
 
     def _take(self, change: Change) -> None:
         number = self._base + change.number
-        shown = {"at": to_iso(change.at), **change.data}
-        flow = change.data.get("flow") or (change.data.get("name") if change.kind == "flow" else None) or ""
-        text = b"id: %d\nevent: %b\ndata: %b\n\n" % (number, change.kind.encode(), encode(shown))
-        self._ring.append(Item(number, change.kind, str(flow), text))
+        self._ring.append(Item(number, change))
         self._newest = number
+        if self._chunks:
+            self._chunks.clear()
         if self._waking is None and self._waiting:
-            self._waking = asyncio.get_running_loop().call_later(_BREATH, self._wake)
+            breath = max(_BREATH, len(self._waiting) * _SEND / _SHARE)
+            self._waking = asyncio.get_running_loop().call_later(breath, self._wake)
 
     def _wake(self) -> None:
         self._waking = None
@@ -164,13 +188,29 @@ class Stream:
         """What there is after a position, as one chunk."""
         if not self._ring or position >= self._newest:
             return position, b""
+        key = (position, self._newest, wanted)
+        chunk = self._chunks.get(key)
+        if chunk is None:
+            chunk = self._chunk(position, wanted)
+            if len(self._chunks) < _KEPT and len(chunk) <= _LARGEST:
+                self._chunks[key] = chunk
+        return self._newest, chunk
+
+    def _chunk(self, position: int, wanted: Wanted) -> bytes:
         first = self._ring[0].id
         head = b""
         if position < first - 1 and len(self._ring) == _RING:
             head = self._gap(first - 1, first - 1 - position)
             position = first - 1
         fresh = islice(self._ring, max(0, len(self._ring) - (self._newest - position)), None)
-        return self._newest, head + b"".join([item.text for item in fresh if item.id > position and wanted.fits(item)])
+        items = [item for item in fresh if item.id > position and wanted.fits(item)]
+        most = max(_FEWEST, _SENT // max(self.listeners, 1))
+        if len(items) > most:
+            # Many listeners in a flood: the newest, and that there were more.
+            lost = len(items) - most
+            items = items[-most:]
+            return head + self._gap(items[0].id - 1, lost) + b"".join([item.text for item in items])
+        return head + b"".join([item.text for item in items])
 
     @staticmethod
     def _gap(number: int, lost: int | None) -> bytes:

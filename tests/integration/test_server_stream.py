@@ -82,7 +82,7 @@ async def test_it_goes_on_where_it_was_left(tmp_path: Path) -> None:
         missed = [(await kit.http.post("/events", json={"type": "t"})).json()["event_id"] for _ in range(3)]
         async with listening(kit, "?kinds=event", **{"last-event-id": str(last.id)}) as told:
             hello, *rest = await take(told, 4)
-            assert hello.id == last.id
+            assert (hello.id, hello.data) == (last.id, {"missed": 3})
             assert [each.data["id"] for each in rest] == missed
         async with listening(kit, f"?kinds=event&after={rest[0].id}") as told:
             assert [each.data.get("id") for each in await take(told, 3)] == [None, *missed[1:]]
@@ -101,9 +101,9 @@ async def test_what_cannot_be_told_any_more_is_a_gap(tmp_path: Path, monkeypatch
             assert (gap.kind, gap.data["lost"]) == ("gap", 15)
             assert len(rest) == 5
         async with listening(kit, "?kinds=event&after=17") as told:  # of another life of this server
-            assert [(each.kind, each.data.get("lost", 0)) for each in await take(told, 2)] == [
-                ("hello", 0),
-                ("gap", None),
+            assert [(each.kind, each.data) for each in await take(told, 2)] == [
+                ("hello", {"missed": None}),
+                ("gap", {"lost": None}),
             ]
 
 

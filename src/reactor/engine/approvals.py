@@ -74,6 +74,11 @@ class Approvals:
         self._executor = executor
         self._intake = intake
 
+    @property
+    def waiting(self) -> int:
+        """How many questions wait for people, without a look at what has been decided this moment."""
+        return sum(1 for _ in self._executor.waits.subjects(DECIDED))
+
     async def page(self, after: int = 0, limit: int = 100) -> tuple[list[Approval], int | None]:
         """Open approvals of runs above `after`, oldest run first; then where the next page goes on. Those of one run
         are never parted, so there may be a few more than `limit`.

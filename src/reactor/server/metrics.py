@@ -70,6 +70,8 @@ async def figures(engine: Engine) -> dict[str, Any]:
         "queued": committer.queued,
         "commits": committer.commits,
         "triggers": triggers(engine),
+        "letters": sum(engine.letters.counts.values()),
+        "approvals": engine.approvals.waiting,
         "memory": memory(),
     }
 

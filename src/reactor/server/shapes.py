@@ -465,6 +465,10 @@ class Figures(Shape):
     queued: int
     commits: int
     triggers: dict[str, int]
+    letters: int
+    """Dead letters that wait for a decision."""
+    approvals: int
+    """Questions that wait for people."""
     memory: int
     """Bytes of the process."""
 

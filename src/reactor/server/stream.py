@@ -160,7 +160,8 @@ class Stream:
         self._waiting.add(event)
         try:
             position, missed = self._place(after)
-            yield b"retry: 2000\nid: %d\nevent: hello\ndata: {}\n\n" % position
+            away = None if missed else self._newest - position
+            yield b"retry: 2000\nid: %d\nevent: hello\ndata: %b\n\n" % (position, encode({"missed": away}))
             if missed:
                 yield self._gap(position, None)
             while not self.closed:

@@ -15,12 +15,21 @@ export interface Change {
 
 export type Liveness = "connecting" | "live" | "lost";
 
+/** How the line is, and how it has been. */
+export interface Line {
+  liveness: Liveness;
+  /** When it was lost, in milliseconds since 1970. */
+  since: number | null;
+  /** What happened while it was away: so many changes, or null: nobody knows, and all was asked for again. */
+  back: { at: number; missed: number | null } | null;
+}
+
 type Listener = (change: Change) => void;
 
 const KINDS = ["run", "step", "event", "flow", "trigger", "alert", "approval", "letter", "connection", "log", "gap"];
 const listeners = new Set<Listener>();
 const watchers = new Set<() => void>();
-let liveness: Liveness = "connecting";
+let line: Line = { liveness: "connecting", since: null, back: null };
 let source: EventSource | null = null;
 let last = "";
 let channel: BroadcastChannel | null = null;
@@ -29,19 +38,34 @@ function tell(change: Change): void {
   for (const listener of [...listeners]) listener(change);
 }
 
-function become(now: Liveness): void {
-  if (now === liveness) return;
-  liveness = now;
+function become(now: Liveness, missed: number | null = null): void {
+  if (now === line.liveness) return;
+  const before = line;
+  const lost = now === "lost" || (now === "connecting" && before.liveness === "lost");
+  const wasAway = now === "live" && before.since !== null;
+  line = {
+    liveness: now,
+    since: lost ? (before.since ?? Date.now()) : null,
+    back: wasAway ? { at: Date.now(), missed } : null,
+  };
   for (const watcher of watchers) watcher();
   // What happened while the line was dead may be past the stream's memory: `hello` comes before what is resumed. And
   // what the page asked for while the line was not yet there may have changed before it was.
   if (now === "live") tell({ kind: "gap", id: last, data: {} });
 }
 
-function publish(message: { liveness: Liveness } | { change: Change }): void {
+type Told = { liveness: Liveness; missed?: number | null; id?: string } | { change: Change };
+
+function publish(message: Told): void {
   channel?.postMessage(message);
-  if ("liveness" in message) become(message.liveness);
-  else {
+  hear(message);
+}
+
+function hear(message: Told): void {
+  if ("liveness" in message) {
+    if (message.id) last = message.id;
+    become(message.liveness, message.missed);
+  } else {
     last = message.change.id;
     tell(message.change);
   }
@@ -50,7 +74,11 @@ function publish(message: { liveness: Liveness } | { change: Change }): void {
 function connect(): void {
   source?.close();
   source = new EventSource(last ? `/api/v1/stream?after=${last}` : "/api/v1/stream");
-  source.addEventListener("hello", () => publish({ liveness: "live" }));
+  source.addEventListener("hello", (event) => {
+    const { data, lastEventId: id } = event as MessageEvent<string>;
+    const { missed } = JSON.parse(data) as { missed: number | null };
+    publish({ liveness: "live", missed, id });
+  });
   for (const kind of KINDS) {
     source.addEventListener(kind, (event) => {
       const message = event as MessageEvent<string>;
@@ -64,6 +92,15 @@ function connect(): void {
   };
 }
 
+/** A line that is cut without a word (a laptop that sleeps, a cable) is noticed by the browser before the socket does. */
+function watchTheNetwork(): void {
+  window.addEventListener("offline", () => {
+    source?.close();
+    publish({ liveness: "lost" });
+  });
+  window.addEventListener("online", connect);
+}
+
 let begun = false;
 
 /** Begin to listen; once, after the sign-in. */
@@ -72,22 +109,20 @@ export function begin(): void {
   begun = true;
   if (!("locks" in navigator) || !("BroadcastChannel" in window)) {
     connect();
+    watchTheNetwork();
     return;
   }
   channel = new BroadcastChannel("reactor-live");
-  channel.onmessage = (event: MessageEvent<{ liveness: Liveness } | { change: Change } | { ask: true }>) => {
+  channel.onmessage = (event: MessageEvent<Told | { ask: true }>) => {
     if ("ask" in event.data) {
-      if (source) channel?.postMessage({ liveness });
-    } else if ("liveness" in event.data) become(event.data.liveness);
-    else {
-      last = event.data.change.id;
-      tell(event.data.change);
-    }
+      if (source) channel?.postMessage({ liveness: line.liveness });
+    } else hear(event.data);
   };
   channel.postMessage({ ask: true });
   // Held until this tab goes; the next one in the queue then goes on after the last change that it has heard.
   void navigator.locks.request("reactor-live", () => {
     connect();
+    watchTheNetwork();
     return new Promise<never>(() => {});
   });
 }
@@ -110,7 +145,7 @@ export function useLive(kinds: readonly string[], listener: Listener): void {
 }
 
 /** Whether what is shown follows the server. */
-export function useLiveness(): Liveness {
+export function useLine(): Line {
   return useSyncExternalStore(
     (watcher) => {
       watchers.add(watcher);
@@ -118,6 +153,6 @@ export function useLiveness(): Liveness {
         watchers.delete(watcher);
       };
     },
-    () => liveness,
+    () => line,
   );
 }

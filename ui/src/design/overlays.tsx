@@ -1,5 +1,5 @@
 /** What stands above the page: dialogs, menus, tabs, and short messages. Focus and keys are Radix's. */
-import { X } from "lucide-react";
+import { Check, X } from "lucide-react";
 import { DropdownMenu, Dialog as RadixDialog, Tabs as RadixTabs } from "radix-ui";
 import { type ReactNode, useState, useSyncExternalStore } from "react";
 import { Button, IconButton } from "./button";
@@ -113,36 +113,68 @@ export interface MenuItem {
   onSelect: () => void;
   danger?: boolean;
   disabled?: boolean;
+  /** One of several of which one is chosen. */
+  checked?: boolean;
+  /** A line stands before it. */
+  apart?: boolean;
 }
 
 export function Menu({
   trigger,
   items,
+  head,
   align = "end",
 }: {
   trigger: ReactNode;
   items: readonly MenuItem[];
+  /** What the menu is about, where its trigger does not say it. */
+  head?: ReactNode;
   align?: "start" | "end";
 }) {
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal>
-        <DropdownMenu.Content className={css.menu} align={align} sideOffset={4}>
+        <DropdownMenu.Content className={css.menu} align={align} sideOffset={4} collisionPadding={8}>
+          {head && <DropdownMenu.Label className={css.head}>{head}</DropdownMenu.Label>}
           {items.map((item) => (
-            <DropdownMenu.Item
-              key={item.label}
-              className={`${css.item} ${item.danger ? css.loss : ""}`}
-              disabled={item.disabled}
-              onSelect={item.onSelect}
-            >
-              {item.icon}
-              {item.label}
-            </DropdownMenu.Item>
+            <MenuLine key={item.label} item={item} />
           ))}
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>
+  );
+}
+
+function MenuLine({ item }: { item: MenuItem }) {
+  const about = {
+    className: `${css.item} ${item.danger ? css.loss : ""}`,
+    disabled: item.disabled,
+    onSelect: item.onSelect,
+  };
+  const line = item.apart && <DropdownMenu.Separator className={css.apart} />;
+  if (item.checked === undefined) {
+    return (
+      <>
+        {line}
+        <DropdownMenu.Item {...about}>
+          {item.icon}
+          {item.label}
+        </DropdownMenu.Item>
+      </>
+    );
+  }
+  return (
+    <>
+      {line}
+      <DropdownMenu.CheckboxItem {...about} checked={item.checked}>
+        {item.icon}
+        {item.label}
+        <DropdownMenu.ItemIndicator className={css.mark}>
+          <Check aria-hidden />
+        </DropdownMenu.ItemIndicator>
+      </DropdownMenu.CheckboxItem>
+    </>
   );
 }
 

@@ -58,7 +58,7 @@ async def test_the_page_is_live_and_says_since_when_it_is_not_and_what_it_missed
 async def test_keys_and_the_menu_of_a_phone_lead_to_pages() -> None:
     async with running_reactor({"asks": ASKS}) as reactor, control_room(reactor, size=WIDTHS["phone"]) as page:
         await page.get_by_role("button", name="Menu", exact=True).click()
-        await page.get_by_role("link", name="Triggers").click()
+        await page.get_by_role("navigation", name="Pages").get_by_role("link", name="Triggers").click()
         await expect(page.get_by_role("heading", name="Triggers", level=1)).to_be_visible()
         await no_sideways(page)
         await page.keyboard.press("g")

@@ -64,7 +64,7 @@ export function toneOf(value: string): Tone {
 }
 
 /** A state. `bare`: no ground, for dense lists. `label`: other words for the same state. */
-export function Status({ value, label, bare }: { value: string; label?: string; bare?: boolean }) {
+export function Status({ value, label, bare }: { value: string; label?: React.ReactNode; bare?: boolean }) {
   const { tone, icon: Icon, turning } = LOOKS[value] ?? UNKNOWN;
   return (
     <span className={`${css.status} ${css[tone]} ${bare ? css.bare : ""} ${turning ? css.turning : ""}`}>

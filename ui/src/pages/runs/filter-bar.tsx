@@ -9,6 +9,7 @@ import { shortId } from "@/design/data";
 import { Choice, Input } from "@/design/fields";
 import { Dialog } from "@/design/overlays";
 import { Status } from "@/design/status";
+import { clock } from "@/format/text";
 import { RANGES, STATUSES, statusesOf, toggled } from "./filters";
 import css from "./runs.module.css";
 
@@ -107,7 +108,13 @@ function FlowField({ value, onChange }: { value: string; onChange: (value: strin
   );
 }
 
-const CHIPS = { trigger: "Trigger", event: "Event", parent: "Called by" } as const;
+const CHIPS = {
+  trigger: "Trigger",
+  event: "Event",
+  parent: "Called by",
+  finished_since: "Ended since",
+  finished_until: "Ended until",
+} as const;
 
 /** Filters that one comes with from elsewhere: seen, and to be put away. */
 function Chips({ filters, set }: Setting) {
@@ -121,10 +128,16 @@ function Chips({ filters, set }: Setting) {
         aria-label={`${label} ${filters[name]}: put this filter away`}
         onClick={() => set({ [name]: undefined })}
       >
-        {label} <span className="mono">{shortId(filters[name])}</span> <X aria-hidden />
+        {label} <span className="mono">{short(filters[name])}</span> <X aria-hidden />
       </button>
     ) : null,
   );
+}
+
+/** A time as it is read, an id so that it is known again. */
+function short(value: string): string {
+  const isTime = /^\d{4}-\d\d-\d\dT/.test(value) && !Number.isNaN(Date.parse(value));
+  return isTime ? clock(value, Date.now()) : shortId(value);
 }
 
 /** What a field for dates and times shows, in the reader's own zone. */

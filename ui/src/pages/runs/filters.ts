@@ -12,7 +12,17 @@ export const RANGES = [
   ["30d", "Last 30 days"],
 ] as const;
 
-const NAMES = ["status", "flow", "trigger", "since", "until", "event", "parent"] as const;
+const NAMES = [
+  "status",
+  "flow",
+  "trigger",
+  "since",
+  "until",
+  "finished_since",
+  "finished_until",
+  "event",
+  "parent",
+] as const;
 
 export type RunQuery = Partial<Record<(typeof NAMES)[number], string>>;
 
@@ -50,5 +60,9 @@ export function sentence(filters: Filters): string {
   else if (range) parts.push(`of the ${range}`);
   else if (filters.since) parts.push(`begun since ${filters.since}`);
   else if (filters.until) parts.push(`begun until ${filters.until}`);
+  const { finished_since: from, finished_until: to } = filters;
+  if (from && to) parts.push(`that ended between ${from} and ${to}`);
+  else if (from) parts.push(`that ended since ${from}`);
+  else if (to) parts.push(`that ended until ${to}`);
   return `${parts.join(" ")}, newest first.`;
 }

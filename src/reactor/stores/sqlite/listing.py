@@ -24,6 +24,9 @@ _MANY = 1_500
 """Ranges from which on the newest runs are looked through instead."""
 _KINDS = 200
 """Kinds of errors that a pattern may stand for."""
+_FEW = 20_000
+"""Failed runs of which it is quicker to ask each than to look through the flows."""
+_FEW_ORIGINS = 50
 _ALL = tuple(range(len(RunStatus)))
 _FAILED = rows.CODES[RunStatus.FAILED]
 
@@ -32,7 +35,6 @@ _STARTS = {
     "status": "runs INDEXED BY runs_by_status WHERE status = :a",
     "origin": "runs INDEXED BY runs_by_origin WHERE origin = :a AND status = :b",
     "error": "runs INDEXED BY runs_by_error WHERE error_kind IS NOT NULL AND error_kind = :a",
-    "error_origin": "runs INDEXED BY runs_by_error WHERE error_kind IS NOT NULL AND error_kind = :a AND origin = :b",
     "parent": "runs INDEXED BY runs_by_parent WHERE parent_key = :a",
     "near": f"runs NOT INDEXED WHERE key BETWEEN :a AND :a + {queries.LATE}",
     "late": f"""runs INDEXED BY runs_late WHERE event_key = :a
@@ -52,6 +54,8 @@ _RESTS = {
  OR (more IS NOT NULL AND CAST(more AS TEXT) LIKE :text ESCAPE '\\'))""",
 }
 _WINDOW = " AND key >= :since AND key < :below"
+_FEW_OF_KIND = """SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY runs_by_error
+ WHERE error_kind IS NOT NULL AND error_kind = ? LIMIT ?)"""
 _NEXT_KIND = "SELECT min(error_kind) FROM runs INDEXED BY runs_by_error WHERE error_kind IS NOT NULL AND error_kind > ?"
 
 
@@ -135,14 +139,15 @@ def count(
 
 
 def _floor(connection: sqlite3.Connection, plan: Plan, look: int) -> int:
-    """The key above which each range has at most `look` rows; 0: that is all of them."""
+    """The key above which all ranges together have at most `look` rows; 0: that is all of them."""
     floor = 0
-    for one in plan.ranges:
-        if not one.asked or one.start in ("near", "late", "long"):
-            continue
-        given = {**_given(one, plan.values), "limit": look}
-        there, last = connection.execute(_floor_query(one.start), given).fetchone()
-        if there == look:
+    bounded = [one for one in plan.ranges if one.asked and one.start not in ("near", "late", "long")]
+    each = max(look // max(len(bounded), 1), 1)
+    for one in bounded:
+        there, last = connection.execute(
+            _floor_query(one.start), {**_given(one, plan.values), "limit": each}
+        ).fetchone()
+        if there == each:
             floor = max(floor, last)
     return floor
 
@@ -184,7 +189,10 @@ def planned(connection: sqlite3.Connection, origins: Origins, wanted: RunFilter)
         return Plan([Range("near", wanted.event_key, None, own), Range("late", wanted.event_key, None, own)], values)
     if wanted.parent_key is not None:
         return Plan([Range("parent", wanted.parent_key, None, (*asked, *rest))], values)
-    ranges = _narrowest(numbers, codes, found, asked)
+    if found is not None and (not codes or _FAILED in codes):
+        ranges = _by_error(connection, found, numbers, asked)
+    else:
+        ranges = [] if found is not None else _narrowest(numbers, codes, asked)
     if values["ended"] is None:
         return Plan(ranges, values)
     soon = [msgspec.structs.replace(one, soon=True, asked=(*one.asked, "soon")) for one in ranges]
@@ -228,11 +236,7 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("\0", "")
 
 
-def _narrowest(
-    numbers: list[int] | None, codes: tuple[int, ...], found: list[str] | None, asked: tuple[str, ...]
-) -> list[Range]:
-    if found is not None:
-        return [] if codes and _FAILED not in codes else _by_error(found, numbers, asked)
+def _narrowest(numbers: list[int] | None, codes: tuple[int, ...], asked: tuple[str, ...]) -> list[Range]:
     if numbers is not None and len(numbers) * len(codes or _ALL) <= _MANY:
         return [Range("origin", number, code, asked) for number in numbers for code in codes or _ALL]
     if numbers is not None:
@@ -242,9 +246,16 @@ def _narrowest(
     return [Range("all", None, None, asked)]
 
 
-def _by_error(found: list[str], numbers: list[int] | None, asked: tuple[str, ...]) -> list[Range]:
-    if numbers is not None and len(numbers) * len(found) <= _MANY:
-        return [Range("error_origin", kind, number, asked) for kind in found for number in numbers]
+def _by_error(
+    connection: sqlite3.Connection, found: list[str], numbers: list[int] | None, asked: tuple[str, ...]
+) -> list[Range]:
+    """The failed runs of these kinds; of some origins those of the kinds, or of the origins, whichever are few."""
+    if numbers is not None and len(numbers) <= _FEW_ORIGINS:
+        there = 0
+        for kind in found:
+            there += int(connection.execute(_FEW_OF_KIND, (kind, _FEW)).fetchone()[0])
+            if there >= _FEW:
+                return [Range("origin", number, _FAILED, (*asked, "error")) for number in numbers]
     asked = asked if numbers is None else (*asked, "origins")
     return [Range("error", kind, None, asked) for kind in found]
 

@@ -25,9 +25,10 @@ _SEND = 60e-6
 """Seconds of the processor that waking one listener costs, about."""
 _SHARE = 0.06
 """Of one processor that waking all of them may cost: a thousand are woken once a second, sixty as often as can be."""
-_SENT = 32_000
-_FEWEST = 32
-"""Changes that all listeners together, and one alone, are sent at once; of more they are told that there were more."""
+_SENT, _FEWEST, _MOST = 32_000, 32, 1_024
+"""Changes that all listeners together, and one alone at least and at most, are sent at once; of more they are told that
+there were more, and what was not sent is never written down.
+"""
 _KEPT, _LARGEST = 256, 65_536
 """Chunks that are made once for several listeners, and bytes of one of them."""
 _LINGER = 300.0
@@ -205,7 +206,7 @@ class Stream:
             position = first - 1
         fresh = islice(self._ring, max(0, len(self._ring) - (self._newest - position)), None)
         items = [item for item in fresh if item.id > position and wanted.fits(item)]
-        most = max(_FEWEST, _SENT // max(self.listeners, 1))
+        most = min(_MOST, max(_FEWEST, _SENT // max(self.listeners, 1)))
         if len(items) > most:
             # Many listeners in a flood: the newest, and that there were more.
             lost = len(items) - most

@@ -63,6 +63,7 @@ class Watched:
         await self.engine.start()
         await self.engine.alerts.stop()  # the test says when it is looked
         await self.engine.sampling.stop()
+        await self.engine.triggers.watch.stop()
 
     @property
     def alerts(self) -> Any:

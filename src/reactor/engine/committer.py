@@ -26,6 +26,7 @@ _BESIDE = ("saved", "states", "letters", "answered")
 """What an offer brings beside its events, by the names that it has in the batch, too."""
 _LAZY = 0.05
 """Seconds: results that nobody waits for are on disk at the latest after this."""
+_PATIENCE = 2.0
 _RETRY_FIRST, _RETRY_LONGEST = 0.1, 2.0
 Waiter = tuple[int, asyncio.Future[None]]
 """A run that waits at a barrier until what it has recorded is durable."""
@@ -196,9 +197,16 @@ class Committer:
             StoreBrokenError: it cannot be written.
         """
         while self._offers or self._dirty or self._carried or self.sheet.pending:
+            self.sheet.urge()
             await self.add(Batch())
         if self.tasks:
             await asyncio.wait(self.tasks)
+
+    async def counted(self) -> None:
+        """Return when what has been counted so far can be read in the store; at once when it cannot be written now."""
+        if self.sheet.pending and self.trouble is None and self.broken is None:
+            self.sheet.urge()
+            await asyncio.wait({self.add(Batch())}, timeout=_PATIENCE)
 
     def _soon(self) -> None:
         """Send at the end of this turn of the loop, so that all who are ready in it share the batch."""
@@ -226,7 +234,7 @@ class Committer:
         while self._offers or self._dirty or self._waiters or self._carried:
             offers, waiters, batch = self._collect()
             self._sent = batch
-            self.sheet.fold(batch)
+            self.sheet.fold(batch, self._clock.now())
             try:
                 began = perf_counter()
                 committed = await self._store.commit(batch)

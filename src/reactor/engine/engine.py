@@ -162,7 +162,7 @@ class Engine:
         self.executor.flow_control.decisions.cancel = self.control.cancel
         self.sampling = Sampling(self.executor, self.intake, parts.statistics, self.machine)
         if parts.statistics is not None:
-            self.figures = Figures(parts.statistics, self.sampling, self.book, parts.clock)
+            self.figures = Figures(parts.statistics, self.sampling, self.book, self.executor)
         self.explain = Explain(self.executor, parts.history, parts.log)
         self.simulate = Simulate(self.executor, parts.history)
         self.letters = Letters(

@@ -68,30 +68,53 @@ def test_a_batch_tells_what_it_brings_about():
     never = _run(6, status=RunStatus.CANCELLED, started_at=None, finished_at=NOW)
     held = _run(7, status=RunStatus.PENDING, started_at=None)
     batch = Batch(accepted=[Acceptance(event=_event(), runs=(done, held))], runs={5: done, 6: never, 7: held})
-    sheet.fold(batch)
+    sheet.fold(batch, NOW)
     wanted = {("", "event", -1): 1, ("f", "started", -1): 1, ("f", "completed", 12): 1, ("f", "cancelled", -1): 1}
     assert _told(batch) == wanted
     sheet.began(_run(9))
     sheet.failed()
-    sheet.fold(batch)
+    sheet.fold(batch, NOW)
     assert _told(batch) == wanted | {("f", "started", -1): 2}
     sheet.failed()
-    sheet.fold(batch)
+    sheet.fold(batch, NOW)
     assert _told(batch) == wanted | {("f", "started", -1): 2}
     sheet.settled(batch, Committed())
     assert not sheet.pending
+
+
+def test_tallies_ride_once_a_second_and_none_is_lost():
+    sheet = TallySheet()
+    told: dict[tuple[str, str, int], int] = {}
+    for number in range(40):
+        now = NOW + number * 100
+        batch = Batch(runs={number: _run(number, status=RunStatus.FAILED, finished_at=NOW + 3)})
+        sheet.began(_run(number))
+        sheet.fold(batch, now)
+        assert bool(batch.tallies) is (number % 10 == 0)
+        if number == 20:
+            sheet.failed()
+            sheet.fold(batch, now)
+        sheet.settled(batch, Committed())
+        for key, count in _told(batch).items():
+            told[key] = told.get(key, 0) + count
+    sheet.urge()
+    last = Batch()
+    sheet.fold(last, NOW + 3_950)
+    for key, count in _told(last).items():
+        told[key] = told.get(key, 0) + count
+    assert told == {("f", "failed", 3): 40, ("f", "started", -1): 40}
 
 
 def test_what_a_batch_did_not_get_is_taken_back():
     sheet, run, fenced = TallySheet(), _run(5), _run(6, status=RunStatus.FAILED, finished_at=NOW + 3)
     event = _event()
     batch = Batch(accepted=[Acceptance(event=event, runs=(run,))], runs={6: fenced})
-    sheet.fold(batch)
+    sheet.fold(batch, NOW)
     told = _told(batch)
     sheet.settled(batch, Committed({event.key: 1}, frozenset({5}), frozenset({6})))
     assert sheet.pending
     after = Batch()
-    sheet.fold(after)
+    sheet.fold(after, NOW + 1_000)
     assert _told(after) == {key: -count for key, count in told.items()}
 
 

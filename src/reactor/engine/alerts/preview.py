@@ -114,14 +114,13 @@ async def _disks(engine: Engine, rule: Rule, since: Instant, now: Instant) -> _R
 
 
 async def _windows(engine: Engine, readings: Readings, rule: Rule, since: Instant, now: Instant) -> _Rounds:
-    statistics = engine.parts.statistics
-    if statistics is None:
+    if engine.figures is None:
         return
     width = rule.window // MINUTE
     first, last = since // MINUTE - width, now // MINUTE + 1
     wanted = TallyFilter(since=first, until=last, step=1, by_flow=True, flow=_exact(rule))
     by_minute: dict[int, list[Tallied]] = {}
-    for tally in await statistics.tallied(wanted):
+    for tally in await engine.figures.tallied(wanted):
         if tally.flow:
             by_minute.setdefault(first + tally.slot, []).append(tally)
     hours: Hours = await hours_before(engine, now) if rule.kind == "throughput_drop" else {}

@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
+from reactor.engine.executor import Executor
 from reactor.engine.flows import FlowBook
 from reactor.engine.statistics.sampling import EVERY, REDUCED, Sample, Sampling, decoded, fine_from, reduced
 from reactor.engine.statistics.tallying import MINUTE
-from reactor.model.clock import Clock, Instant
+from reactor.model.clock import Instant
 from reactor.model.errors import InvalidError
 from reactor.model.histogram import NO_DURATION, percentile
 from reactor.stores.statistics import Statistics, Tallied, TallyFilter
@@ -141,16 +142,21 @@ class Sums:
 class Figures:
     """Asks the store, and makes what pages draw."""
 
-    def __init__(self, statistics: Statistics, sampling: Sampling, book: FlowBook, clock: Clock) -> None:
+    def __init__(self, statistics: Statistics, sampling: Sampling, book: FlowBook, executor: Executor) -> None:
         self._statistics = statistics
         self._sampling = sampling
         self._book = book
-        self._clock = clock
+        self._executor = executor
+
+    async def tallied(self, wanted: TallyFilter) -> list[Tallied]:
+        """The store's sums, with what has been counted up to now."""
+        await self._executor.committer.counted()
+        return await self._statistics.tallied(wanted)
 
     async def sums(self, wanted: TallyFilter) -> dict[tuple[int, str], Sums]:
         """By slot and flow (empty where all are in one)."""
         found: dict[tuple[int, str], Sums] = {}
-        for tally in await self._statistics.tallied(wanted):
+        for tally in await self.tallied(wanted):
             found.setdefault((tally.slot, tally.flow), Sums()).add(tally)
         return found
 
@@ -199,14 +205,14 @@ class Figures:
 
     async def flows(self, since: Instant, points: int, only: str | None = None) -> tuple[Window, list[dict[str, Any]]]:
         """Each flow since then: its totals, its newest run and its counts over time."""
-        now = self._clock.now()
+        now = self._executor.clock.now()
         there = window(since, now, None, now, points)
         wanted = TallyFilter(
             since=there.since, until=there.until, step=there.until - there.since, flow=only, by_flow=True
         )
         totals = {flow: sums for (_, flow), sums in (await self.sums(wanted)).items() if flow}
         fine = msgspec.structs.replace(wanted, step=there.step, durations=False)
-        lines = _lines(await self._statistics.tallied(fine), there.slots)
+        lines = _lines(await self.tallied(fine), there.slots)
         names = sorted({name for name in self._book.current if only in {None, name}} | totals.keys())
         newest = {run.flow: run for run in await self._statistics.newest_runs(names)}
         return there, [

@@ -145,6 +145,7 @@ class Sampling:
         """
         usage = await asyncio.to_thread(self._machine.look)
         waiting = await self._statistics.unfinished() if self._statistics is not None else {}
+        await self._executor.committer.counted()
         sample = self._sample(usage, waiting)
         if self._minute and sample.at // MINUTE != self._minute[0].at // MINUTE:
             self._close_minute()

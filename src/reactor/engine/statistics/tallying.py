@@ -1,4 +1,6 @@
-"""Counts what each commit brings about, so that the figures are written in the very transaction that they tell of."""
+"""Counts what each commit brings about. What is counted rides with a commit a second; a crash loses none of it, for the
+store counts its last minutes again when it is opened.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +11,35 @@ from reactor.model.journal import Run
 from reactor.stores.port import Acceptance, Batch, Committed, Tally
 
 MINUTE = 60_000
+EVERY = 1_000
+"""Milliseconds between two commits that carry tallies: each touches a page of the store more."""
 _Key = tuple[int, str, str, str, int]
 """minute, flow, trigger, what, bucket"""
 
 
 class TallySheet:
-    """What is to be counted with the next commit."""
+    """What is to be counted, and rides with a commit about once a second. What a crash takes of it is counted again
+    from the runs themselves when the store is opened (`Store.open`).
+    """
 
     def __init__(self) -> None:
         self._sums: dict[_Key, list[int]] = {}
-        """Beside what is in the batch itself: [count, total]."""
+        """What has happened and is not in the store yet: [count, total]."""
+        self._fresh: dict[_Key, list[int]] = {}
+        """What the batch under way brings about."""
         self._sent: dict[_Key, list[int]] = {}
+        """What of before rides with it."""
+        self._rides = False
+        self._last = 0
 
     @property
     def pending(self) -> bool:
-        """Whether there is something that only another commit writes."""
+        """Whether there is something that another commit writes."""
         return bool(self._sums)
+
+    def urge(self) -> None:
+        """Let the next commit write all of it."""
+        self._last = 0
 
     def began(self, run: Run) -> None:
         """A run that is on disk, or comes with the next commit, begins now. Those that an event starts at once are
@@ -32,11 +47,12 @@ class TallySheet:
         """
         _add(self._sums, _start(run), 1)
 
-    def fold(self, batch: Batch) -> None:
-        """Put into the batch what it brings about. May be done again with the same batch, if its commit has failed."""
-        sums, self._sums = self._sums, {}
-        self._sent = sums
-        sums = {key: sum_.copy() for key, sum_ in sums.items()}
+    def fold(self, batch: Batch, now: Instant) -> None:
+        """Count what the batch brings about, and put into it what is due. May be done again with the same batch, if its
+        commit has failed.
+        """
+        sums: dict[_Key, list[int]] = {}
+        self._fresh = sums
         for run in batch.runs.values():
             if run.finished_at is not None:
                 key, count, took = _end(run)
@@ -46,7 +62,21 @@ class TallySheet:
                     sum_[0] += count
                     sum_[1] += took
         self._fold_accepted(batch.accepted, sums)
-        batch.tallies = [Tally(*key, *sum_) for key, sum_ in sums.items() if sum_[0]]
+        self._rides = not 0 <= now - self._last < EVERY
+        batch.tallies = []
+        if self._rides:
+            # What is added to the sums while the commit is under way is not in it.
+            self._last, self._sent, self._sums = now, self._sums, {}
+            whole = {key: sum_.copy() for key, sum_ in sums.items()}
+            _join(whole, self._sent)
+            batch.tallies = [Tally(*key, *sum_) for key, sum_ in whole.items() if sum_[0]]
+
+    def failed(self) -> None:
+        """What was folded in last was not written, and is folded in again with what of it is left."""
+        if self._rides:
+            self._last = 0
+            _join(self._sums, self._sent)
+        self._fresh, self._sent = {}, {}
 
     @staticmethod
     def _fold_accepted(accepted: list[Acceptance], sums: dict[_Key, list[int]]) -> None:
@@ -65,17 +95,13 @@ class TallySheet:
         if events:
             _add(sums, _event(first), events)
 
-    def failed(self) -> None:
-        """What was folded in last was not written."""
-        for key, (count, total) in self._sent.items():
-            _add(self._sums, key, count, total)
-        self._sent = {}
-
     def settled(self, batch: Batch, committed: Committed) -> None:
         """The batch is written. What it did not get after all (claims of others came first) is taken back with the
         next commit.
         """
-        self._sent = {}
+        if not self._rides:
+            _join(self._sums, self._fresh)
+        self._fresh, self._sent = {}, {}
         if not (committed.duplicates or committed.dropped or committed.fenced):
             return
         for item in batch.accepted:
@@ -105,6 +131,11 @@ def _end(run: Run) -> tuple[_Key, int, int]:
         return (finished // MINUTE, run.flow, run.trigger, run.status, NO_DURATION), 1, 0
     took = max(finished - run.started_at, 0)
     return (finished // MINUTE, run.flow, run.trigger, run.status, bucket(took)), 1, took
+
+
+def _join(sums: dict[_Key, list[int]], others: dict[_Key, list[int]]) -> None:
+    for key, (count, total) in others.items():
+        _add(sums, key, count, total)
 
 
 def _add(sums: dict[_Key, list[int]], key: _Key, count: int, total: int = 0) -> None:

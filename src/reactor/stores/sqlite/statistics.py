@@ -8,10 +8,16 @@ from typing import Any
 
 import msgspec
 
+from reactor.model import histogram
+from reactor.model.clock import Instant
+from reactor.model.ids import first_at
+from reactor.stores.sqlite import queries
 from reactor.stores.sqlite.rows import STATUSES, WHATS
 from reactor.stores.statistics import Tallied, TallyFilter
 
 HOUR = 60
+FINE_FOR = 24 * HOUR
+"""Minutes for which tallies are surely not rolled up yet."""
 ORIGINS_AT_ONCE = 20
 """Origins whose hour is rolled up in one transaction: about 10,000 rows where each has run in each minute."""
 _NAMES = {code: what for what, code in WHATS.items()}
@@ -42,6 +48,23 @@ _ADD_UP = """INSERT INTO tallies (minute, origin, what, bucket, count, total)
   total = total + excluded.total"""
 _DROP_FINE = """DELETE FROM tallies WHERE minute > :hour AND minute < :hour + 60
  AND origin IN (SELECT value FROM json_each(:origins))"""
+_LAST_MINUTE = "SELECT max(minute) FROM tallies"
+_INTO = "INSERT INTO tallies (minute, origin, what, bucket, count, total) "
+_AGAIN = """ ON CONFLICT (minute, origin, what, bucket) DO UPDATE SET count = max(count, excluded.count),
+ total = max(total, excluded.total)"""
+_ENDS = """SELECT finished_at / 60000, origin, status, coalesce(duration_bucket(finished_at - started_at), -1),
+ count(*), sum(max(coalesce(finished_at - started_at, 0), 0)) FROM
+ (SELECT finished_at, started_at, origin, status FROM runs NOT INDEXED WHERE key >= :low AND finished_at >= :since
+   AND finished_at - (key >> 22) BETWEEN 1577836800000 AND 1577836860000
+  UNION ALL SELECT finished_at, started_at, origin, status FROM runs INDEXED BY runs_long WHERE finished_at >= :since
+   AND finished_at IS NOT NULL AND finished_at - (key >> 22) NOT BETWEEN 1577836800000 AND 1577836860000)
+ WHERE status >= 4 GROUP BY 1, 2, 3, 4"""
+_STARTS = """SELECT started_at / 60000, origin, 7, -1, count(*), 0 FROM runs NOT INDEXED
+ WHERE key >= :low AND started_at >= :since GROUP BY 1, 2"""
+_EVENTS = """SELECT ((key >> 22) + 1577836800000) / 60000, 0, 8, -1, count(*), 0 FROM events NOT INDEXED
+ WHERE key >= :first GROUP BY 1"""
+AGAIN = 2
+"""Minutes before the last tally that are counted again when a store is opened."""
 _FORGET_TALLIES = "DELETE FROM tallies WHERE minute < ?"
 _FORGET_SAMPLES = "DELETE FROM samples WHERE minute < ?"
 
@@ -75,6 +98,27 @@ def sums(
 def samples(connection: sqlite3.Connection, since: int, until: int) -> list[tuple[int, bytes]]:
     """Samples of these minutes."""
     return [(minute, bytes(value)) for minute, value in connection.execute(_SAMPLES, (since, until)).fetchall()]
+
+
+def count_again(connection: sqlite3.Connection, now: Instant) -> None:
+    """Tallies are written once a second; what a crash has taken of the last ones is counted again from the runs and
+    events themselves. What was counted right stays as it is. For the writer, before anything else is written.
+    """
+    newest = connection.execute(_LAST_MINUTE).fetchone()[0]
+    minute = now // 60_000 if newest is None else newest
+    if minute < now // 60_000 - FINE_FOR:
+        return  # rolled up meanwhile: another count would be a second one
+    since = (minute - AGAIN) * 60_000
+    values = {"since": since, "low": first_at(since - queries.SOON), "first": first_at(since)}
+    connection.create_function("duration_bucket", 1, _bucket, deterministic=True)
+    connection.execute("BEGIN IMMEDIATE")
+    for query in (_ENDS, _STARTS, _EVENTS):
+        connection.execute(_INTO + query + _AGAIN, values)
+    connection.execute("COMMIT")
+
+
+def _bucket(took: int | None) -> int | None:
+    return None if took is None else histogram.bucket(took)
 
 
 def unfinished(connection: sqlite3.Connection) -> dict[str, int]:

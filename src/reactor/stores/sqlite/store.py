@@ -105,6 +105,7 @@ class SqliteStore(AccessTables):
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         schema.prepare(connection, self._path, self._clock.now(), "local")
+        statistics.count_again(connection, self._clock.now())
         for number, flow, trigger in connection.execute(queries.ORIGINS).fetchall():
             self._origins.add(number, (rows.to_text(flow), rows.to_text(trigger)))
 

@@ -129,3 +129,19 @@ async def test_hostile_titles_and_fields_stay_text_at_every_width() -> None:
             await page.get_by_role("dialog").get_by_role("button", name="Reject").click()
             await expect(page.get_by_text("Nothing waits for people")).to_be_visible()
             assert await page.evaluate("window.owned") is None
+
+
+async def test_the_page_behind_a_link_looks_like_the_rest() -> None:
+    async with running_reactor({"pay": PAY}) as reactor:
+        run = (await reactor.send("pay", {"title": "Pay 250 €?"}))["runs"][0]["id"]
+        await asked(reactor, 1)
+        link = reactor.engine.executor.seals.link(f"{run}:ok", "")
+        async with control_room(reactor, "/approvals", theme="dark", size=WIDTHS["phone"]) as page:
+            await page.goto(link)
+            await expect(page.get_by_role("heading", name="Pay 250 €?")).to_be_visible()
+            await accessible(page)
+            await no_sideways(page)
+            await shot(page, "approval-link-dark")
+            await page.emulate_media(color_scheme="light")
+            await accessible(page)
+            await shot(page, "approval-link")

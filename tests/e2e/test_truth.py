@@ -91,3 +91,19 @@ async def test_a_webhook_fires_while_the_page_is_open() -> None:
         for number in range(3):
             (await reactor.http.post("/truth/orders", json={"n": number})).raise_for_status()
         await expect(row.get_by_role("link", name="3", exact=True)).to_be_visible(timeout=WITHIN)
+
+
+async def test_hundreds_of_triggers_scroll_and_what_is_shown_stays_when_reactor_is_away() -> None:
+    flows = {f"f{n:03}": f"name: f{n:03}\non: {{webhook: /many/{n}}}\nsteps: [{{set: {{x: 1}}}}]\n" for n in range(300)}
+    away = ["ERR_", "503", "Failed to load", "preload"]
+    async with running_reactor(flows) as reactor, control_room(reactor, "/triggers", allowed=away) as page:
+        table = page.get_by_role("region", name="Triggers")
+        await expect(page.locator("h1 ~ p")).to_have_text("300 triggers listen.")
+        for n in range(8):
+            await table.evaluate(f"it => it.scrollTo(0, it.scrollHeight * {n + 1} / 8)")
+        await expect(page.locator('tr[data-id="f299/0"]')).to_be_visible()
+        await reactor.app.stop()
+        await expect(page.locator("header").get_by_role("status")).to_have_text(re.compile("Reconnecting"))
+        await expect(page.locator('tr[data-id="f299/0"]')).to_be_visible()
+        await page.get_by_role("link", name="Dead letters").click()
+        await expect(page.get_by_role("alert").first).to_contain_text("Reactor cannot be reached")

@@ -269,6 +269,7 @@ steps:
         assert basic["properties"]["password"]["writeOnly"] is True
         assert "writeOnly" not in basic["properties"]["user"]
         assert auth["properties"]["bearer"]["writeOnly"] is True
+        assert '"title"' not in json.dumps(forms)
 
 
 async def test_a_trigger_says_in_plain_words_what_it_listens_for() -> None:

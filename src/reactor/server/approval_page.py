@@ -27,16 +27,25 @@ _FIELD = "field."
 _LONG = 200
 """A text that may be longer than this gets several lines."""
 _STYLE = """
-body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
-h1{font-size:1.4rem;overflow-wrap:anywhere}label{display:block;font-weight:600;margin-top:1rem}
-input,select,textarea{font:inherit;width:100%;box-sizing:border-box;padding:.4rem;border:1px solid #6b7280}
-input[type=checkbox]{width:auto}small,.facts{color:#4b5563}.alert{border-left:.3rem solid #b91c1c;padding:.5rem 1rem}
-.done{border-left:.3rem solid #15803d;padding:.5rem 1rem}
-button{font:inherit;padding:.6rem 1.4rem;margin:1.5rem 1rem 0 0;border:1px solid #1b1f24;cursor:pointer}
-button[value=approve]{background:#15803d;color:#fff}button[value=reject]{background:#fff;color:#b91c1c}
-:focus-visible{outline:.2rem solid #1d4ed8;outline-offset:.1rem}
-@media (prefers-color-scheme:dark){body{color:#e5e7eb;background:#111827}small,.facts{color:#9ca3af}
-input,select,textarea,button[value=reject]{background:#1f2937;color:inherit}button[value=reject]{color:#fca5a5}}
+:root{color-scheme:light dark;--ground:#f7f7f5;--surface:#fff;--line:#e2e2dd;--strong:#c9c9c2;--ink:#1b1b22;
+--ink-2:#55555f;--accent:#4a4ee0;--accent-ink:#fff;--good:#1a7f4b;--good-soft:#e3f4ea;--bad:#c02b2b;--bad-soft:#fbe9e8}
+@media (prefers-color-scheme:dark){:root{--ground:#131316;--surface:#1a1a1e;--line:#2c2c33;--strong:#45454f;
+--ink:#ececef;--ink-2:#b1b1bb;--accent:#7b7ff2;--accent-ink:#0e0e18;--good:#5ccb8f;--good-soft:#15301f;--bad:#f58a85;--bad-soft:#3a1a1a}}
+body{font:15px/22px Inter,system-ui,sans-serif;margin:0;padding:24px 12px;color:var(--ink);background:var(--ground)}
+main{max-width:560px;margin:0 auto;padding:24px;background:var(--surface);
+border:1px solid var(--line);border-radius:10px}
+h1{font-size:20px;line-height:28px;margin:0 0 8px;overflow-wrap:anywhere}p{margin:8px 0;overflow-wrap:anywhere}
+label{display:block;margin-top:14px;font-weight:500}small,.facts{color:var(--ink-2);overflow-wrap:anywhere}
+input,select,textarea{font:inherit;color:inherit;width:100%;min-height:36px;box-sizing:border-box;padding:4px 8px;
+border:1px solid var(--strong);border-radius:6px;background:var(--surface)}
+input[type=checkbox]{width:20px;min-height:20px;accent-color:var(--accent)}
+.alert{padding:8px 12px;border-radius:6px;color:var(--bad);background:var(--bad-soft)}
+.done{padding:8px 12px;border-radius:6px;color:var(--good);background:var(--good-soft)}
+button{font:inherit;font-weight:500;min-height:40px;padding:0 18px;margin:20px 8px 0 0;border-radius:6px;cursor:pointer;
+border:1px solid var(--strong);background:var(--surface);color:inherit}
+button[value=approve]{background:var(--accent);border-color:var(--accent);color:var(--accent-ink)}
+button[value=reject]{color:var(--bad)}
+:focus-visible{outline:2px solid var(--accent);outline-offset:1px}
 """
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest())
 _HEADERS: Headers = [
@@ -200,7 +209,8 @@ def _control(attributes: str, field: dict[str, Any], value: str, given: dict[str
     longest = field.get("maxLength")
     if kind in ("object", "array") or (kind == "string" and isinstance(longest, int) and longest > _LONG):
         return f'<textarea rows="4" {attributes}>{escape(value)}</textarea>'
-    return f'<input type="text" {attributes} value="{escape(value)}">'
+    shown = "date" if field.get("format") == "date" else "text"
+    return f'<input type="{shown}" {attributes} value="{escape(value)}">'
 
 
 # --- what is sent --------------------------------------------------------------------------------------------------

@@ -46,6 +46,8 @@ def _resolved(schema: Any, defs: Mapping[str, Any], docs: Mapping[str, Mapping[s
         if depth >= _DEEPEST or name not in defs:
             return {"type": "object"}
         inner = _resolved(defs[name], defs, docs, depth + 1)
+        # Called by its name in the settings, not by that of a class.
+        inner.pop("title", None)
         for field, doc in docs.get(name, {}).items():
             if field in inner.get("properties", {}):
                 inner["properties"][field] = {"description": doc, **inner["properties"][field]}

@@ -47,7 +47,8 @@ interface FieldProps {
 function Field(props: FieldProps) {
   const { name, field, needed, typed, onChange, wrongs, at } = props;
   const kind = kindOf(field);
-  const label = `${field.title ?? name}${needed ? "" : " (may be empty)"}`;
+  const open = !needed && (field.default === undefined || field.default === null);
+  const label = `${field.title ?? name}${open ? " (may be empty)" : ""}`;
   if (kind === "map") return <MapField {...props} />;
   if (kind === "boolean") {
     return (

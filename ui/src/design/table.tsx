@@ -112,7 +112,13 @@ function Rows<T>({
             {first > 0 && <Pad height={first} span={span} />}
             {shown.map((index) => {
               const row = rows[index] as T;
-              return <Row key={id(row)} {...{ row, columns, id, to, onOpen, picking, choose, index }} />;
+              return (
+                <Row
+                  key={id(row)}
+                  {...{ row, columns, id, to, onOpen, picking, choose, index }}
+                  measure={drawn ? virtual.measureElement : undefined}
+                />
+              );
             })}
             {after > 0 && <Pad height={after} span={span} />}
           </tbody>
@@ -149,10 +155,13 @@ function Row<T>({
   picking,
   choose,
   index,
+  measure,
 }: Pick<TableProps<T>, "columns" | "id" | "to" | "onOpen" | "picking"> & {
   row: T;
   index: number;
   choose: (index: number, range: boolean) => void;
+  /** Told of a row that is drawn, where not all are: rows may have different heights. */
+  measure?: (row: HTMLTableRowElement | null) => void;
 }) {
   const navigate = useNavigate();
   const key = id(row);
@@ -183,6 +192,8 @@ function Row<T>({
   const chosen = picking?.chosen.has(key);
   return (
     <tr
+      ref={measure}
+      data-index={index}
       className={`${css.row} ${leads ? css.linked : ""} ${chosen ? css.chosen : ""}`}
       tabIndex={leads ? 0 : undefined}
       onClick={leads ? onClick : undefined}

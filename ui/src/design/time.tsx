@@ -8,10 +8,14 @@ const watchers = new Set<() => void>();
 
 function watch(watcher: () => void): () => void {
   watchers.add(watcher);
-  timer ??= setInterval(() => {
+  if (timer === null) {
+    // Nobody has watched for a while: what was now then is long ago.
     now = Date.now();
-    for (const each of watchers) each();
-  }, 1_000);
+    timer = setInterval(() => {
+      now = Date.now();
+      for (const each of watchers) each();
+    }, 1_000);
+  }
   return () => {
     watchers.delete(watcher);
     if (watchers.size === 0 && timer !== null) {

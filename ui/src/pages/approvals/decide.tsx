@@ -1,8 +1,8 @@
 /** The form of an approval, and the two buttons. The server has the last word; what it refuses is said here. */
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, data } from "@/api/client";
-import { useMay, useMe } from "@/app/me";
+import { useMay } from "@/app/me";
 import { Button } from "@/design/button";
 import { Input, Select } from "@/design/fields";
 import { say } from "@/design/overlays";
@@ -13,6 +13,8 @@ import type { Approval } from "./approvals";
 import css from "./approvals.module.css";
 
 type Decision = "approve" | "reject";
+
+const ADMIN = "admin";
 
 export function Decide({ one, onClose }: { one: Approval; onClose: () => void }) {
   const client = useQueryClient();
@@ -32,10 +34,12 @@ export function Decide({ one, onClose }: { one: Approval; onClose: () => void })
     setBusy(true);
     setRefused("");
     try {
-      const body = { decision, by: who.name, form: (needed ? (made?.values ?? null) : null) as never };
+      const body = { decision, by: who.by, form: (needed ? (made?.values ?? null) : null) as never };
       await data(api.POST("/api/v1/approvals/{id}/decide", { params: { path: { id: one.id } }, body }));
       say(decision === "approve" ? "Approved" : "Rejected");
       await client.invalidateQueries({ queryKey: ["approvals"] });
+      // Who opens it again sees it decided.
+      client.removeQueries({ queryKey: ["approval", one.id] });
       onClose();
     } catch (error) {
       setRefused(error instanceof Error ? error.message : String(error));
@@ -87,18 +91,20 @@ function NotAsked({ one, onClose }: { one: Approval; onClose: () => void }) {
   );
 }
 
-/** In whose name is decided: one's own, or, as an admin, that of somebody who is asked. */
+/** In whose name is decided: one's own; whoever has the admin token says in whose. */
 function useWho(one: Approval) {
-  const me = useMe();
-  const admin = useMay("admin");
+  const me = useQuery({ queryKey: ["me"], queryFn: ({ signal }) => data(api.GET("/api/v1/me", { signal })) }).data;
   const editor = useMay("editor");
   const left = one.people.filter((person) => !one.decisions.some((made) => made.by === person));
-  const [name, setName] = useState(left.includes(me.name) || left.length === 0 ? me.name : (left[0] as string));
-  const may = editor && (one.people.length === 0 || left.includes(me.name) || (admin && left.length > 0));
+  const anybody = me !== undefined && me.user === null && me.name === ADMIN;
+  const [named, setName] = useState(left[0] ?? ADMIN);
+  const name = left.length === 0 || left.includes(named) ? named : (left[0] as string);
+  const asked = one.people.some((person) => person.toLowerCase() === me?.user);
+  const may = one.people.length === 0 ? editor : anybody || asked;
   let field = null;
-  if (admin && one.people.length > 0) {
+  if (anybody && one.people.length > 0) {
     const options = left.map((person) => [person, person] as const);
-    const hint = "You may decide for somebody who is asked; the audit log says that it was you.";
+    const hint = "The admin token may decide for somebody who is asked; the audit log says so.";
     field = (
       <Select
         label="In the name of"
@@ -108,10 +114,9 @@ function useWho(one: Approval) {
         onChange={(event) => setName(event.target.value)}
       />
     );
-  } else if (admin) {
-    field = (
-      <Input label="In the name of" value={name} maxLength={256} onChange={(event) => setName(event.target.value)} />
-    );
+  } else if (anybody) {
+    const typing = (event: { target: { value: string } }) => setName(event.target.value);
+    field = <Input label="In the name of" value={name} maxLength={256} onChange={typing} />;
   }
-  return { name, may, field };
+  return { by: anybody ? name : null, may, field };
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import msgspec
+import pytest
 
 from reactor.engine.access.attempts import Calls
 from reactor.model.access import Principal, Role
@@ -391,3 +392,16 @@ async def test_who_is_signed_in_decides_as_that_person(tmp_path: Path) -> None:
             "a": ["Ann@Example.com"], "b": ["ed"],
         }  # fmt: skip
         assert (await audit(kit))[-1]["details"] == {"decision": "approve", "by": "ed"}
+
+
+async def test_a_stream_ends_with_its_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reactor.server.stream.HEARTBEAT", 0.05)
+    async with serving(tmp_path) as kit:
+        ann = await add(kit, "ann", Role.VIEWER)
+        async with kit.http.stream("GET", "/api/v1/stream", headers=ann) as answer:
+            chunks = answer.aiter_bytes()
+            while b"still here" not in await anext(chunks):
+                pass
+            (key,) = [one.key for one in await access_of(kit).credentials.sessions("ann")]
+            await access_of(kit).credentials.end([key])
+            assert [chunk async for chunk in chunks if b"still here" not in chunk] == []

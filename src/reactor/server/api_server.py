@@ -39,8 +39,14 @@ async def stream(call: Call) -> Any:
     if not kinds <= set(KINDS):
         raise Problem(400, f"kinds: there are {', '.join(KINDS)}", parameter="kinds")
     call.stream.check_room()
+    after = _last(call) if b"last-event-id" in call.head else query.after
+
+    async def still() -> bool:
+        # Not when the session has ended, or the role is another.
+        return await call.guard.principal(call.head) == call.who
+
     return StreamingResponse(
-        call.stream.listen(Wanted(kinds, query.flow), _last(call) if b"last-event-id" in call.head else query.after),
+        call.stream.listen(Wanted(kinds, query.flow), after, still),
         media_type="text/event-stream",
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )

@@ -17,7 +17,7 @@ _REF = "#/components/schemas/{name}"
 _REFUSED = {
     400: "The request itself is wrong",
     401: "No credentials, or wrong ones",
-    403: "Refused to pages of other sites",
+    403: "The role is not enough, or it comes from a page of another site",
     404: "There is no such thing",
     409: "It is not in a state for this",
     413: "Over a limit",

@@ -13,6 +13,8 @@ from reactor.server.table import Line
 
 _FILTERED = ("/api/v1/runs", "/api/v1/stream")
 """Lists in which everything is of the flow that is asked for."""
+_BEYOND = ("/api/v1/runs/{id}/chain",)
+"""Of one run, but about others, too."""
 INGEST = "ingest"
 """The scope of the doors for events."""
 
@@ -50,7 +52,7 @@ async def _flow(line: Line, engine: Engine, params: dict[str, str], query: objec
         return params["name"]
     if line.tag == "triggers" and "flow" in params:
         return params["flow"]
-    if line.tag in ("runs", "approvals") and "id" in params:
+    if line.tag in ("runs", "approvals") and "id" in params and line.path not in _BEYOND:
         key = ids.from_text("run", params["id"].partition(":")[0])
         run = None if key is None else await engine.history.run(key)
         return "" if run is None else run.flow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from itertools import islice
 
 import msgspec
@@ -35,6 +35,9 @@ _LINGER = 300.0
 """Seconds after the last listener left for which changes are still kept, so that one who comes back misses nothing."""
 _EPOCH = 10**9
 """Ids are `seconds since 1970 of this start * _EPOCH + number`: they rise over restarts too."""
+
+
+Still = Callable[[], Awaitable[bool]]
 
 
 class Item:
@@ -153,8 +156,13 @@ class Stream:
         if self.listeners >= self._most:
             raise BusyError(f"{self.listeners} listen already; that is the limit", retry_after=10_000)
 
-    async def listen(self, wanted: Wanted, after: int | None = None) -> AsyncIterator[bytes]:
-        """The stream for one listener, from the change after `after` on (None: from now)."""
+    async def listen(
+        self, wanted: Wanted, after: int | None = None, still: Still | None = None
+    ) -> AsyncIterator[bytes]:
+        """The stream for one listener, from the change after `after` on (None: from now). `still`: whether it may go
+        on, asked with each heartbeat.
+        """
+        asked = _Asked(still)
         self.listeners += 1
         await self._begin()
         event = asyncio.Event()
@@ -165,7 +173,7 @@ class Stream:
             yield b"retry: 2000\nid: %d\nevent: hello\ndata: %b\n\n" % (position, encode({"missed": away}))
             if missed:
                 yield self._gap(position, None)
-            while not self.closed:
+            while not self.closed and await asked.fine():
                 event.clear()
                 position, chunk = self._read(position, wanted)
                 if chunk:
@@ -217,6 +225,22 @@ class Stream:
     @staticmethod
     def _gap(number: int, lost: int | None) -> bytes:
         return b"id: %d\nevent: gap\ndata: %b\n\n" % (number, encode({"lost": lost}))
+
+
+class _Asked:
+    """Whether a listener may go on, asked seldom: there may be a thousand, woken again and again."""
+
+    def __init__(self, still: Still | None) -> None:
+        self._still = still
+        self._next = asyncio.get_running_loop().time() + HEARTBEAT
+
+    async def fine(self) -> bool:
+        """As far as is known."""
+        now = asyncio.get_running_loop().time()
+        if self._still is None or now < self._next:
+            return True
+        self._next = now + HEARTBEAT
+        return await self._still()
 
 
 async def _changes(engine: Engine) -> AsyncGenerator[Change]:

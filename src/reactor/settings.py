@@ -93,6 +93,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if name in HIDDEN and value is not None:
                 value = "***"
+            elif name == "oidc_roles":
+                value = tuple(f"{given}={role}" for given, role in value)
             yield name, value, self.origins.get(name, "default")
 
 

@@ -405,3 +405,13 @@ async def test_a_stream_ends_with_its_session(tmp_path: Path, monkeypatch: pytes
             (key,) = [one.key for one in await access_of(kit).credentials.sessions("ann")]
             await access_of(kit).credentials.end([key])
             assert [chunk async for chunk in chunks if b"still here" not in chunk] == []
+
+
+async def test_a_link_is_for_whoever_makes_it(tmp_path: Path) -> None:
+    async with serving(tmp_path) as kit, httpx2.AsyncClient(base_url=kit.running.url) as browser:
+        ann = await add(kit, "ann", Role.ADMIN)
+        link = (await kit.http.post("/api/v1/sign-in-links", headers=ann)).json()["url"]
+        assert (await browser.get(link)).headers["location"] == "/ui/"
+        assert (await browser.get("/api/v1/me")).json()["name"] == "ann"
+        assert [(one["who"], one["via"]) for one in await audit(kit)] == [("ann", "session"), ("ann", "link")]
+        assert (await kit.http.post("/api/v1/sign-in-links", headers=await token(kit))).status_code == 403

@@ -61,6 +61,8 @@ def wanted(line: Line, name: str, role: Role | None) -> set[int]:
         return {401}
     if not role.covers(line.role) or (name == "token with a scope" and line.tag != SCOPE):
         return {403}
+    if name.startswith("token") and line.path == "/api/v1/sign-in-links":
+        return {403}
     return set(range(200, 600)) - {401, 403, 500}
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from reactor.model.access import Role
 from reactor.model.errors import SettingsError
 from reactor.settings import FIELDS, Settings, load
 
@@ -75,12 +76,33 @@ def test_all_problems_are_told_at_once(tmp_path):
         ("failpoint", "commit.befor", "did you mean commit.before"),
         ("url", "localhost:5000", "http://"),
         ("host", "http://x", "host name"),
+        ("proxies", "proxy.example", "addresses or networks"),
+        ("oidc_issuer", "id.example.com", "http://"),
+        ("oidc_roles", "devs", "VALUE=ROLE"),
+        ("oidc_roles", "devs=root", "viewer, editor, operator, admin"),
+        ("oidc_default_role", "root", "viewer, editor, operator, admin"),
     ],
 )
 def test_values_that_cannot_be_are_refused_by_name(tmp_path, name, value, says):
     with pytest.raises(SettingsError, match=f"REACTOR_{name.upper()} .*{says}") as caught:
         build(tmp_path, env={f"REACTOR_{name.upper()}": value})
     assert "pw" not in str(caught.value)
+
+
+def test_who_vouches_for_people(tmp_path):
+    env = {
+        "REACTOR_OIDC_ISSUER": "https://id.example.com/",
+        "REACTOR_OIDC_ROLES": "cn=ops=operator, devs=Editor",
+        "REACTOR_OIDC_DEFAULT_ROLE": "none",
+        "REACTOR_OIDC_DOMAINS": "Example.com,@b.org",
+        "REACTOR_OIDC_CLIENT_SECRET": "hidden-one",
+    }
+    settings = build(tmp_path, env=env)
+    assert settings.oidc_issuer == "https://id.example.com/"  # to the letter
+    assert settings.oidc_roles == (("cn=ops", Role.OPERATOR), ("devs", Role.EDITOR))
+    assert (settings.oidc_default_role, settings.oidc_domains) == (None, ("example.com", "b.org"))
+    shown = {name: value for name, value, _ in settings.shown()}
+    assert (shown["oidc_roles"], shown["oidc_client_secret"]) == (("cn=ops=operator", "devs=editor"), "***")
 
 
 def test_lists_sizes_and_durations(tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from reactor.model.access import Role
+from reactor.model.errors import ForbiddenError
 from reactor.server import metrics, shapes
 from reactor.server.problems import Problem
 from reactor.server.stream import KINDS, Wanted
@@ -63,8 +64,10 @@ def _last(call: Call) -> int | None:
 
 @post("/api/v1/sign-in-links", shapes.Link, status=201, role=Role.ADMIN)
 async def sign_in_link(call: Call) -> Any:
-    """A link that signs one browser in, once."""
-    return {"url": f"{call.url}/login?code={call.guard.new_code()}"}
+    """A link that signs one browser in, once, as whoever makes it."""
+    if call.who.via == "api_token":
+        raise ForbiddenError("a token makes no sign-in links; sign in, or use the admin token")
+    return {"url": f"{call.url}/login?code={call.guard.new_code(call.who.person)}"}
 
 
 LINES = (figures, stream, sign_in_link)

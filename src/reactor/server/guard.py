@@ -41,7 +41,7 @@ class Guard:
         self._loopback = config.loopback
         self._names = {name.lower() for name in (config.host, *config.hosts)}
         self._known: set[bytes] = set()
-        self._links: dict[bytes, int] = {}
+        self._links: dict[bytes, tuple[int, str]] = {}
         self.cookie = "reactor"
         """Name of the cookie; `serve` adds the port, because browsers share cookies among the ports of a host."""
 
@@ -182,20 +182,20 @@ class Guard:
         """Whether this is the admin token."""
         return hmac.compare_digest(_digest(text.encode("utf-8", "surrogatepass")), self._token)
 
-    def new_code(self) -> str:
-        """A code for one sign-in."""
+    def new_code(self, user: str = "") -> str:
+        """A code for one sign-in, as this user; empty: by the admin token."""
         now = self._clock.now()
-        self._links = {code: until for code, until in self._links.items() if until > now}
+        self._links = {code: link for code, link in self._links.items() if link[0] > now}
         while len(self._links) >= _MOST_LINKS:
             del self._links[next(iter(self._links))]
         code = secrets.token_urlsafe(24)
-        self._links[_digest(code.encode())] = now + LINK
+        self._links[_digest(code.encode())] = (now + LINK, user)
         return code
 
-    def redeem(self, code: str) -> bool:
-        """Whether the code is good; it is not a second time."""
-        until = self._links.pop(_digest(code.encode("utf-8", "surrogatepass")), 0)
-        return until > self._clock.now()
+    def redeem(self, code: str) -> str | None:
+        """For whom the code is good (see `new_code`); it is not a second time, and then it is None."""
+        until, user = self._links.pop(_digest(code.encode("utf-8", "surrogatepass")), (0, ""))
+        return user if until > self._clock.now() else None
 
     async def begin_session(self, user: str, via: str, address: str, head: Head) -> str:
         """The value of a new session's cookie; the browser's session before it ends. `user` empty: the admin token.

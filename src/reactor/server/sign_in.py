@@ -90,10 +90,12 @@ class SignIn:
 
     async def _by_link(self, scope: Scope, head: Head, send: Send) -> None:
         code = parse_qs(scope["query_string"].decode("latin-1")).get("code", [""])[0]
-        actor = Actor(who=ADMIN.name, via="link", address=address_of(scope))
-        if self._guard.redeem(code):
-            value = await self._guard.begin_session("", "link", actor.address, head)
-            await self._audit.note(actor, "sign-in", ADMIN.name, 303)
+        user = self._guard.redeem(code)
+        name = user or ADMIN.name
+        actor = Actor(who=name, via="link", address=address_of(scope))
+        if user is not None:
+            value = await self._guard.begin_session(user, "link", actor.address, head)
+            await self._audit.note(actor, "sign-in", name, 303)
             await moved(send, control_room.PREFIX, self.cookie(scope, value))
             return
         there = await self._guard.principal(head)

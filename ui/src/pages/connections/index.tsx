@@ -17,7 +17,7 @@ import { EditConnection } from "./edit";
 const columns: readonly Column<Connection>[] = [
   {
     name: "Health",
-    width: "104px",
+    width: "116px",
     cell: (one) => <Status value={one.health} />,
   },
   {

@@ -11,6 +11,7 @@ import { Time } from "@/design/time";
 import { plural } from "@/format/text";
 import { EventActions } from "./actions";
 import css from "./event.module.css";
+import { StartedRuns } from "./started";
 import { Verdicts } from "./verdicts";
 import { WaitingRuns } from "./waiting";
 
@@ -55,7 +56,7 @@ export default function EventPage() {
                 )}
               </Shown>
             </div>
-            <Side event={found} />
+            <Side event={found} started={Boolean(why.data?.flows.some((one) => one.started))} />
           </div>
         )}
       </Shown>
@@ -91,9 +92,10 @@ function Says({ event, why }: { event: Whole; why: Explained | undefined }) {
   );
 }
 
-function Side({ event }: { event: Whole }) {
+function Side({ event, started }: { event: Whole; started: boolean }) {
   return (
     <div className={css.side}>
+      {started && <StartedRuns event={event.id} />}
       <Section title="Data">
         <Json value={event.data} label="Data of the event" />
       </Section>

@@ -91,7 +91,9 @@ async def test_every_other_path_is_for_those_whom_its_entry_names(tmp_path: Path
                         status = await ask(kit, method, one.path, {**CSRF, **headers})
                         least = {Who.SENDERS: Role.EDITOR, Who.READERS: Role.VIEWER}.get(one.who)
                         scoped = name == "token with a scope"
-                        if one.who is Who.LINK:
+                        if one.who is Who.CALLERS:
+                            fits = (status == 401) if role is None else status not in {401, 403, 500}
+                        elif one.who is Who.LINK:
                             fits = status == 403  # nobody has the link, whoever they are
                         elif least is None or here:
                             fits = status not in {401, 403, 500}

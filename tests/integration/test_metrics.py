@@ -1,6 +1,9 @@
 """What a scraper reads: with the official parsers, and by a real Prometheus."""
 
 import asyncio
+import json
+import re
+from pathlib import Path
 
 import pytest
 from prometheus_client import parser
@@ -9,6 +12,8 @@ from prometheus_client.openmetrics import parser as open_parser
 from reactor.testing.servers import Prometheus
 from tests.integration.server_kit import flow, serving
 
+DASHBOARD = json.loads((Path(__file__).parents[2] / "docs/grafana/reactor.json").read_text())
+ENDED = "reactor_flow_runs_total"
 OPEN = "application/openmetrics-text; version=1.0.0"
 
 
@@ -51,21 +56,65 @@ async def test_figures_count_what_happened(tmp_path, accept):
         assert found["reactor_process_open_fds",] > 3
 
 
+def queries():
+    """Title of a panel → its queries, as Grafana sends them when all is chosen."""
+    for panel in DASHBOARD["panels"]:
+        for target in panel.get("targets", ()):
+            text = target["expr"]
+            for name, value in (("$__rate_interval", "1m"), ("$__range", "6h"), ("$instance", ".*"), ("$flow", ".*")):
+                text = text.replace(name, value)
+            assert "$" not in text, text
+            yield panel["title"], text
+
+
+def test_the_dashboard_is_one():
+    assert DASHBOARD["uid"] == "reactor"
+    assert {one["name"] for one in DASHBOARD["templating"]["list"]} == {"datasource", "instance", "flow"}
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(set(ids)) == len(ids)
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        own = {(x + place["x"], y + place["y"]) for x in range(place["w"]) for y in range(place["h"])}
+        assert not own & taken, panel["title"]
+        assert place["x"] + place["w"] <= 24
+        taken |= own
+        assert panel["type"] == "row" or (panel["targets"] and panel["datasource"]["uid"] == "${datasource}")
+
+
+async def test_the_dashboard_asks_for_figures_that_there_are(tmp_path):
+    async with serving(tmp_path, flow("a")) as kit:
+        text = (await kit.http.get("/metrics")).text
+        kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+        for title, query in queries():
+            for name in re.findall(r"reactor_\w+", query):
+                family = re.sub(r"_(bucket|sum|count)$", "", name)
+                assert name in kinds or kinds.get(family) == "histogram", (title, name)
+        for one in DASHBOARD["templating"]["list"][1:]:
+            assert re.search(r"reactor_\w+", one["definition"])[0] in kinds  # type: ignore[index]
+
+
 @pytest.mark.service("prometheus")
-async def test_a_real_prometheus_scrapes_it(tmp_path):
+async def test_a_real_prometheus_scrapes_it_and_answers_the_dashboard(tmp_path):
     async with serving(tmp_path, flow("a"), flow("b", "test.fail")) as kit:
         await worked(kit)
         prometheus = await asyncio.to_thread(Prometheus(f"127.0.0.1:{kit.port}").__enter__)
         try:
-            while not (found := await asyncio.to_thread(prometheus.api, "query", query="reactor_flow_runs_total"))[
-                "result"
-            ]:
+            while not (found := await asyncio.to_thread(prometheus.api, "query", query=ENDED))["result"]:
                 targets = (await asyncio.to_thread(prometheus.api, "targets"))["activeTargets"]
                 assert not any(target["lastError"] for target in targets), targets
                 await asyncio.sleep(0.05)
+            # Whatever is no PromQL is refused, and raises.
+            answers = [
+                (title, (await asyncio.to_thread(prometheus.api, "query", query=query))["result"])
+                for title, query in queries()
+            ]
         finally:
             await asyncio.to_thread(prometheus.__exit__)
     assert {(one["metric"]["flow"], one["metric"]["status"]) for one in found["result"]} == {
         ("a", "completed"),
         ("b", "failed"),
     }
+    shown = {title: result for title, result in answers if result}
+    assert shown["Ready"][0]["value"][1] == "1"
+    assert {"Memory", "Triggers by state", "Unfinished runs", "Open files and listeners", "Silence"} <= set(shown)

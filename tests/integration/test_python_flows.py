@@ -32,6 +32,7 @@ def note(word: str) -> None:
 
 
 async def charge(order: dict[str, Any], ctx: ActionContext) -> dict[str, Any]:
+    ctx.log.info("charging %s", order["id"])
     note(f"charge {order['id']} attempt {ctx.attempt} {ctx.idempotency_key.rpartition(':')[2]}")
     return {"receipt": order["id"]}
 
@@ -46,6 +47,7 @@ async def slow(seconds: float) -> str:
 async def big_order(run: Run, event: Event[Any]) -> Any:
     """Charges big orders."""
     receipt = await run.step("charge", charge, event.data, retry=3)
+    run.log.info("the receipt is %s", receipt["receipt"])
     await run.step("slow", slow, 60)
     return [receipt, await run.call("tell", {"id": receipt["receipt"]})]
 
@@ -111,6 +113,8 @@ def test_a_killed_run_goes_on_where_it_was(bench: Bench) -> None:
     run = ended(bench, run_id)
     assert (run["status"], run["output"]) == ("completed", [{"receipt": 7}, "10.0.0.7"]), run
     assert notes(bench) == ["charge 7 attempt 1 charge", "slow", "slow"]
+    said = [line["message"] for line in bench.json("runs", "logs", run_id, "--json")["items"]]
+    assert [line for line in said if "7" in line] == ["charging 7", "the receipt is 7"], "a replay says nothing again"
     steps = [(step["path"], step["action"], step["status"]) for step in run["steps"]]
     assert steps == [
         ("charge", "shop.charge", "completed"),

@@ -28,6 +28,11 @@ class Client:
         self.url = url
         self._token = token
 
+    @property
+    def credentials(self) -> dict[str, str]:
+        """Headers that say who asks."""
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
     def get(self, path: str, **query: Any) -> Any:
         """GET below `/api/v1`; parameters that are None are left out."""
         wanted = {name: value for name, value in query.items() if value is not None}
@@ -56,9 +61,7 @@ class Client:
         Raises:
             ApiError, InvalidError, NotFoundError, UnauthorizedError: with what the server says.
         """
-        headers = {"Accept": "application/json"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
+        headers = {"Accept": "application/json", **self.credentials}
         data = None
         if isinstance(body, bytes):
             data = body

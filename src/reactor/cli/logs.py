@@ -87,10 +87,18 @@ class JsonLines(logging.Formatter):
             value = getattr(record, name, None)
             if value:
                 line[_NAMES.get(name, name)] = _whole(value) if isinstance(value, str) else value
-        line["message"] = _whole(_message(record))
+        # A step of `log.…` has its fields apart.
+        parts = getattr(record.msg, "parts", None)
+        message, fields = parts() if parts is not None else (_message(record), {})
+        line["message"] = _whole(message)
+        if fields:
+            line["fields"] = fields
         if told := _traceback(record):
             line["exception"] = _whole(told)
-        return _encode(line).decode().translate(_BREAKS)
+        try:
+            return _encode(line).decode().translate(_BREAKS)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            return _encode({**line, "message": _whole(_message(record)), "fields": None}).decode().translate(_BREAKS)
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -20,6 +20,7 @@ COMMANDS = {
     "test": ("reactor.cli.test:test", "Run the flows' own tests; make tests from recorded runs."),
     "events": ("reactor.cli.events:events", "Send events, list and show them, take them in again."),
     "runs": ("reactor.cli.runs:runs", "List and show runs; cancel, pause, resume, retry, fork, migrate them."),
+    "mcp": ("reactor.cli.mcp:mcp", "Be an MCP server on stdin and stdout, for desktop programs."),
     "approvals": ("reactor.cli.approvals:approvals", "List what waits for people; approve and reject it."),
     "flows": ("reactor.cli.flows:flows", "List, show and compare flows; enable, disable, run them."),
     "triggers": ("reactor.cli.triggers:triggers", "Show which triggers really listen."),

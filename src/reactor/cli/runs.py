@@ -104,16 +104,26 @@ def steps(found: list[dict[str, Any]]) -> None:
     output.table(("step", "does", "status", "attempts", "took", "output"), [row(step) for step in found], "no step yet")
 
 
-@runs.command(epilog="Example: reactor runs logs run_01jc3x7m2k9qa")
+@runs.command(epilog="Example: reactor runs logs run_01jc3x7m2k9qa --level warning")
 @click.argument("id_", metavar="ID")
+@click.option("--level", metavar="LEVEL", help="This level and those above it: debug, info, warning, error.")
+@click.option("--step", metavar="PATH", help="Of this step, and the steps in it.")
+@click.option("--grep", "q", metavar="TEXT", help="Lines that hold this text.")
 @json_option
 @server_options
-def logs(id_: str, as_json: bool, **where: str | None) -> None:
-    """Show what happened in a run, in order."""
+def logs(id_: str, level: str | None, step: str | None, q: str | None, as_json: bool, **where: str | None) -> None:
+    """Show what happened in a run, and what its actions said, in order."""
     from reactor.cli import output
     from reactor.cli.client import part
 
-    answer = client_of(**where).get(f"/runs/{part(id_)}/logs")
+    client, cursor, items = client_of(**where), None, []
+    while True:
+        answer = client.get(f"/runs/{part(id_)}/logs", level=level, step=step, q=q, cursor=cursor)
+        items += answer["items"]
+        cursor = answer["next"]
+        if cursor is None:
+            break
+    answer = {"items": items, "next": None}
 
     def row(line: dict[str, Any]) -> list[Any]:
         fields = " ".join(f"{k}={output.one_line(v, 60)}" for k, v in (line.get("fields") or {}).items())

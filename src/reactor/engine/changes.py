@@ -21,7 +21,7 @@ class Change(msgspec.Struct, frozen=True):
     number: int
     """Rises by one; the id of the stream's event."""
     kind: str
-    """`run`, `step`, `event`, `flow`, `trigger`."""
+    """`run`, `step`, `event`, `flow`, `trigger`, `log`."""
     at: Instant
     data: dict[str, Any]
 
@@ -34,6 +34,8 @@ class Changes:
         self._number = 0
         self._waiting: list[asyncio.Future[None]] = []
         self.listeners = 0
+        self.log_listeners = 0
+        """Of these, who wants to hear what actions say: else that is not published at all."""
         self.closed = False
 
     def publish(self, kind: str, at: Instant, data: dict[str, Any]) -> None:

@@ -46,6 +46,10 @@ class Dirty(Protocol):
         """
         ...
 
+    def said(self) -> bytes | None:
+        """What its actions have said since, as a JSON list, if they did; it counts as written now."""
+        ...
+
 
 class Offer:
     """Events that one caller hands over, with what is to be saved in the same transaction."""
@@ -297,6 +301,9 @@ class Committer:
                 batch.runs[key] = record
             if segment is not None:
                 batch.journal.append((key, segment))
+            said = run.said()
+            if said is not None:
+                batch.lines.append((key, said))
 
     def _settle(self, batch: Batch, committed: Committed, offers: list[Offer], waiters: list[Waiter]) -> None:
         self._sent = None
@@ -339,6 +346,7 @@ class Committer:
             setattr(batch, name, [each for each in getattr(batch, name) if id(each) not in theirs])
         batch.runs = {key: run for key, run in batch.runs.items() if key not in lost}
         batch.journal = [(key, segment) for key, segment in batch.journal if key not in lost]
+        batch.lines = [(key, said) for key, said in batch.lines if key not in lost]
         self._carried = _joined(batch, self._carried)
         self._queued = sum(len(offer.accepted) for offer in self._offers)
         self._queued_bytes = sum(offer.size for offer in self._offers)
@@ -380,6 +388,7 @@ def _joined(first: Batch | None, second: Batch | None) -> Batch:
         whole.accepted.extend(second.accepted)
         whole.runs.update(second.runs)
         whole.journal.extend(second.journal)
+        whole.lines.extend(second.lines)
         whole.saved.extend(second.saved)
         whole.states.extend(second.states)
         whole.gone.extend(second.gone)

@@ -12,6 +12,7 @@ import msgspec
 
 from reactor.engine.attempt_log import AttemptLog
 from reactor.engine.borders import Borders, Held
+from reactor.engine.saying import level_of, whole
 from reactor.engine.texts import encode
 from reactor.language.expressions import to_json_value
 from reactor.model import failpoints, ids, traces
@@ -20,6 +21,7 @@ from reactor.model.doing import DOING, Doing
 from reactor.model.errors import ErrorInfo, PermanentError, StepError
 from reactor.model.event import Event, EventDraft
 from reactor.model.journal import ActionCall, Entry, FlowCall, Outcome, Run, StateChange, Wanted
+from reactor.model.lines import LogLine
 from reactor.model.states import RunStatus
 from reactor.sdk.action import Action, ActionContext, Effect
 
@@ -44,7 +46,8 @@ class LiveRun(Borders):
         self.event = event
         if executor.tracer is not None:
             self.trail = executor.tracer.trail(record, event, journal)
-        self.doing = Doing(self.id, record.flow, trace="" if self.trail is None else self.trail.context.trace)
+        trace = "" if self.trail is None else self.trail.context.trace
+        self.doing = Doing(self.id, record.flow, trace=trace, keep=self._keep)
         self.spawned: list[int] = []
         """Runs that exist only because of this one and are not in the store yet."""
         self.inputs: Any = None
@@ -52,6 +55,12 @@ class LiveRun(Borders):
         """The events of a batch but the last."""
         self.seen = {what.path: what.seen for what in record.waits}
         """Steps that waited for events when the run left memory → the event up to which they have looked at all."""
+
+    def _keep(self, level: int, text: str, step: str) -> None:
+        """What the code of a flow says."""
+        text = whole(text)
+        if self.saying.room.take(len(text)):
+            self.saying.say(LogLine(self.now(), level_of(level), step, 0, text))
 
     # --- Durable: see there --------------------------------------------------------------------------------------
 
@@ -63,9 +72,13 @@ class LiveRun(Borders):
         """See `Durable.act`."""
         doing = Doing(self.id, self.record_.flow, path, call.attempt, self.doing.trace, call.secrets)
         DOING.set(doing)
+        # What needs no loop is in the journal as it is (`log.info`); what is secret is kept nowhere else.
+        keeps = action.is_async and not call.secret_output
+        log = AttemptLog(_log, doing, self.saying if keeps else None, self.executor.clock)
         try:
-            return await self._act(path, call, action, params, self._context(doing))
+            return await self._act(path, call, action, params, self._context(doing, log))
         finally:
+            log.close()
             DOING.set(self.doing)
 
     async def _act(self, path: str, call: ActionCall, action: Action, params: Any, ctx: ActionContext) -> Outcome:
@@ -129,14 +142,15 @@ class LiveRun(Borders):
             _log.exception("run %s: %s", self.id, text, exc_info=error)
         return Outcome(error=ErrorInfo("bug", text, retryable=False))
 
-    def _context(self, doing: Doing) -> ActionContext:
+    def _context(self, doing: Doing, log: AttemptLog) -> ActionContext:
         return ActionContext(
             run_id=self.id,
             flow=doing.flow,
             step=doing.step,
             attempt=doing.attempt,
             idempotency_key=f"{self.id}:{doing.step}",
-            log=AttemptLog(_log, doing),
+            log=log,
+            say=log.say,
             clock=self.executor.clock,
             settings=self.executor.action_settings,
             connections=self.executor.connections_of(self.record_),

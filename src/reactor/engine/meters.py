@@ -5,9 +5,10 @@ of values. They live in the process and are for scrapers; exact figures by minut
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
+T = TypeVar("T")
 MOST_FLOWS = 100
 """Flows that have series of their own; those that come later share `other`."""
 MOST_CONNECTORS = 200
@@ -35,22 +36,41 @@ class Histogram:
         self.sum += seconds
 
 
-class Spread:
-    """A histogram for each value of a label, of so many values at most: the rest share one."""
+class Counted:
+    """How many ended how, and how long they took."""
 
-    def __init__(self, bounds: Sequence[float], most: int) -> None:
-        self._bounds = bounds
+    __slots__ = ("by", "durations")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.by: dict[str, int] = {}
+        self.durations = Histogram(bounds)
+
+    def take(self, how: str, seconds: float) -> None:
+        """One more."""
+        by, durations = self.by, self.durations
+        by[how] = by.get(how, 0) + 1
+        durations.counts[bisect_left(durations.bounds, seconds)] += 1
+        durations.sum += seconds
+
+
+class Spread(Generic[T]):
+    """One meter for each value of a label, of so many values at most: the rest share one."""
+
+    def __init__(self, make: Callable[[], T], most: int) -> None:
+        self._make = make
         self._most = most
-        self.by: dict[str, Histogram] = {}
+        self.by: dict[str, T] = {}
 
-    def of(self, value: str) -> Histogram:
+    def of(self, value: str) -> T:
         """The one for this value."""
         found = self.by.get(value)
+        return found if found is not None else self._new(value)
+
+    def _new(self, value: str) -> T:
+        value = value if len(self.by) < self._most else OTHER
+        found = self.by.get(value)
         if found is None:
-            value = value if len(self.by) < self._most else OTHER
-            found = self.by.get(value)
-            if found is None:
-                found = self.by[value] = Histogram(self._bounds)
+            found = self.by[value] = self._make()
         return found
 
 
@@ -58,43 +78,27 @@ class Meters:
     """All of one engine."""
 
     def __init__(self) -> None:
-        self._labels: dict[str, str] = {}
-        self.runs = Spread(LONG, MOST_FLOWS)
-        """Of runs, from their start to their end, by flow."""
-        self.ended: Counter[tuple[str, str]] = Counter()
-        """Runs by flow and status."""
-        self.steps = Spread(LONG, MOST_FLOWS)
-        """Of steps with all their attempts, by flow."""
-        self.actions = Spread(LONG, MOST_CONNECTORS)
-        """Of attempts, by connector."""
-        self.attempts: Counter[tuple[str, str]] = Counter()
-        """By connector and outcome."""
+        self.runs = Spread(lambda: Counted(LONG), MOST_FLOWS)
+        """Of runs by flow: their statuses, and how long they took from start to end."""
+        self.steps = Spread(lambda: Histogram(LONG), MOST_FLOWS)
+        """Of steps by flow, with all their attempts."""
+        self.actions = Spread(lambda: Counted(LONG), MOST_CONNECTORS)
+        """Of attempts by connector."""
+        self._of_action: dict[str, Counted] = {}
         self.commits = Histogram(SHORT)
         self.loop_delay = Histogram(SHORT)
 
-    def _label(self, flow: str) -> str:
-        found = self._labels.get(flow)
-        if found is None:
-            if len(self._labels) >= MOST_FLOWS:
-                return OTHER
-            found = self._labels[flow] = flow
-        return found
-
     def run_ended(self, flow: str, status: str, millis: int) -> None:
         """A run has ended after so long."""
-        label = self._label(flow)
-        self.ended[label, status] += 1
-        self.runs.of(label).take(millis / 1000)
+        self.runs.of(flow).take(status, millis / 1000)
 
     def step_ended(self, flow: str, millis: int) -> None:
         """A step has ended after so long."""
-        self.steps.of(self._label(flow)).take(millis / 1000)
+        self.steps.of(flow).take(millis / 1000)
 
     def attempted(self, action: str, error: str | None, seconds: float) -> None:
         """An attempt of an action has ended, well or with an error of this kind."""
-        connector = action.partition(".")[0]
-        if connector not in self.actions.by and len(self.actions.by) >= MOST_CONNECTORS:
-            connector = OTHER
-        outcome = "completed" if error is None else "timeout" if error == "timeout" else "failed"
-        self.attempts[connector, outcome] += 1
-        self.actions.of(connector).take(seconds)
+        meter = self._of_action.get(action)
+        if meter is None:
+            meter = self._of_action[action] = self.actions.of(action.partition(".")[0])
+        meter.take("completed" if error is None else "timeout" if error == "timeout" else "failed", seconds)

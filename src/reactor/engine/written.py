@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from reactor.engine.saying import Saying
 from reactor.engine.texts import encode
 from reactor.engine.tracing.trail import Trail
 from reactor.model import ids
@@ -34,6 +35,7 @@ class Written:
         self._changed = False
         self._let_go = False
         self._turns = 0
+        self._saying: Saying | None = None
         self.trail: Trail | None = None
         """What it remembers for its trace, if there are traces."""
 
@@ -51,6 +53,17 @@ class Written:
                 record = copy.copy(self.record_)
                 self._changed = False
         return record, segment
+
+    @property
+    def saying(self) -> Saying:
+        """Where what its actions say is kept."""
+        if self._saying is None:
+            self._saying = Saying(self, self.executor)
+        return self._saying
+
+    def said(self) -> bytes | None:
+        """See `committer.Dirty`."""
+        return None if self._saying is None else self._saying.take()
 
     def _unwritable(self, fresh: list[Entry], error: Exception) -> bytes:
         """The run ends at the entry that cannot be written. No effect can have followed that: it would still wait."""

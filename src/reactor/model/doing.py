@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 
 import msgspec
@@ -20,6 +21,8 @@ class Doing(msgspec.Struct, frozen=True):
     """Id of the run's trace, where there is one."""
     secrets: tuple[str, ...] = ()
     """Values that no line may show."""
+    keep: Callable[[int, str, str], None] | None = None
+    """Keeps a line with the run: level as in `logging`, text, path. For code that logs outside of attempts."""
 
 
 DOING: ContextVar[Doing | None] = ContextVar("reactor.doing", default=None)

@@ -119,6 +119,8 @@ class ActionCall(msgspec.Struct, frozen=True, kw_only=True):
     timeout: int | None
     """Milliseconds, or None."""
     delivery: str
+    secret_output: bool = False
+    """What it gives, and so what it says, is for nobody's eyes."""
     secrets: tuple[str, ...] = ()
     """Values that were put into `params` and must not be seen in outputs, errors and logs."""
     line: int = 0

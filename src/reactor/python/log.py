@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+from reactor.model.doing import DOING
 from reactor.runtime.code import Place
 
 
@@ -18,6 +19,13 @@ class RunLog(logging.LoggerAdapter[logging.Logger]):
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's own
         return not self._place.replaying and super().isEnabledFor(level)
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """See `logging.LoggerAdapter.log`. Kept with the run, too."""
+        doing = DOING.get()
+        if doing is not None and doing.keep is not None and level >= logging.INFO and not self._place.replaying:
+            doing.keep(level, str(msg) % args if args else str(msg), self._place.prefix.rstrip("."))
+        super().log(level, msg, *args, **kwargs)
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         return super().process(msg, kwargs)

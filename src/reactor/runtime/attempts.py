@@ -141,6 +141,7 @@ class _Making(msgspec.Struct):
             timeout=timeout,
             delivery=self.step.delivery,
             secrets=self.secrets,
+            secret_output=self.step.secret_output,
             line=self.step.line,
         )
         outcome = await durable.act(self.path, call, self.action, self.bound)

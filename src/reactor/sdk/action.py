@@ -47,6 +47,9 @@ class ActionContext(msgspec.Struct, kw_only=True):
     """All that the flow sees, its own before saved ones; `connection` chooses and checks one."""
     secrets: tuple[str, ...] = ()
     """Secret values among the parameters: never log them."""
+    say: Callable[[str], None] = lambda _: None
+    """Takes a line of what a program or another system says meanwhile: it is kept with the run, beside what `log` was
+    told (from `info` up), in bounds, and not in Reactor's own log."""
     trace: Mapping[str, str] = msgspec.field(default_factory=dict)
     """`traceparent`, perhaps `tracestate`, for whoever is called (W3C Trace Context): in headers under these names.
     Empty where there is no trace."""

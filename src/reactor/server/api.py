@@ -26,6 +26,7 @@ from reactor.server import (
     api_editing,
     api_events,
     api_flows,
+    api_logs,
     api_many,
     api_metrics,
     api_runs,
@@ -49,6 +50,7 @@ from reactor.server.exposition import OPEN, PLAIN, wants_open
 from reactor.server.guard import Guard, Head, address_of
 from reactor.server.headers import hardened
 from reactor.server.ingest import Ingest
+from reactor.server.mcp import door as mcp
 from reactor.server.metrics import text
 from reactor.server.problems import App, Headers, Problem, Receive, Scope, Send, answer, of_error, read_body, refuse
 from reactor.server.requests import ROUTE
@@ -65,6 +67,7 @@ LINES: tuple[Line, ...] = (
     *api_runs.LINES,
     *api_many.LINES,
     *api_chain.LINES,
+    *api_logs.LINES,
     *api_timeline.LINES,
     *api_approvals.LINES,
     *api_events.LINES,
@@ -103,6 +106,7 @@ class Api:
         self._oidc = _oidc(engine, guard, config)
         if config.oidc is not None:
             self._sign_in.oidc = urlsplit(config.oidc.issuer).netloc
+        self.mcp = mcp.Door(engine, self)
         pages = page.Page()
         plain: dict[str, App] = {
             "/": pages.home,
@@ -117,6 +121,7 @@ class Api:
             "/ready": self._ready,
             "/metrics": self._metrics,
             "/openapi.json": self._openapi,
+            mcp.PATH: self._tools,
             "/approvals/{id}": approval_page.ApprovalPage(engine),
         }
         self._plain = {path: (entry(path), handler) for path, handler in plain.items()}
@@ -227,6 +232,13 @@ class Api:
         if line.audited:
             await audit.note(actor, action, call.target or target, line.status, call.details)
         return shown
+
+    async def _tools(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The Model Context Protocol: who may read may ask, and each call is checked again as one of the API's own."""
+        who = await self._who(scope, dict(scope["headers"]))
+        if not self._engine.ready:
+            raise Problem(503, "Reactor is not ready yet; try again", retry_after=1_000)
+        await self.mcp(scope, receive, send, who)
 
     def _find(self, scope: Scope) -> tuple[dict[str, str], dict[str, Line]]:
         for route in self._routes:

@@ -9,11 +9,9 @@ import msgspec
 
 from reactor.engine import views
 from reactor.engine.cutting import cut_run
-from reactor.engine.renames import MIGRATED, since
 from reactor.model import ids
-from reactor.model.clock import to_iso
 from reactor.model.errors import InvalidError, NotFoundError
-from reactor.model.journal import Entry, Run, index
+from reactor.model.journal import Run
 from reactor.model.states import RunStatus
 from reactor.server import shapes
 from reactor.server.run_filters import LOOK, RunWanted, filter_of
@@ -104,7 +102,8 @@ async def load(call: Call, key: int) -> Loaded:
     return loaded[0]
 
 
-async def _whole(call: Call, *, steps: bool = True) -> tuple[Loaded, dict[str, Any]]:
+async def whole(call: Call, *, steps: bool = True) -> tuple[Loaded, dict[str, Any]]:
+    """The run that the path names, and how it is shown."""
     loaded = await load(call, key_of("run", call.params["id"]))
     book, record = call.engine.book, loaded.run
     await book.prefetch([(record.flow, record.version)])
@@ -114,60 +113,8 @@ async def _whole(call: Call, *, steps: bool = True) -> tuple[Loaded, dict[str, A
 @get("/api/v1/runs/{id}", shapes.RunWhole, query=WholeQuery)
 async def run(call: Call) -> Any:
     """One run with its steps."""
-    shown = (await _whole(call, steps=call.query.steps))[1]
+    shown = (await whole(call, steps=call.query.steps))[1]
     return shown if call.query.whole else cut_run(shown)
-
-
-@get("/api/v1/runs/{id}/logs", shapes.Listed[shapes.LogLine])
-async def logs(call: Call) -> Any:
-    """What happened in a run, in order: steps that began, failed and ended, and what `log` steps said."""
-    loaded, whole = await _whole(call)
-    said = {step["path"] for step in whole["steps"] if str(step["action"]).startswith("log.")}
-    known = index(loaded.journal)
-    entries = [entry for key, entry in known.items() if not key.endswith("#attempt") and _is_told(entry, known)]
-    # Of attempts every one is told, not only the last, which is all that a resumed run has to know.
-    entries += [entry for entry in since(loaded.journal) if entry.key.endswith("#attempt")]
-    entries = [entry for entry in entries if entry.key != MIGRATED]
-    entries += [entry for entry in loaded.journal if entry.key == MIGRATED]
-    ordered = sorted(entries, key=lambda entry: entry.started or entry.at)
-    lines = [line for entry in ordered if (line := _line(entry, said)) is not None]
-    return {"items": lines, "next": None}
-
-
-def _is_told(entry: Entry, known: dict[str, Entry]) -> bool:
-    """Whether it says something new: a failure inside a step does where a handler has made good for it."""
-    path, _, what = entry.key.partition("#")
-    if what != "body":
-        return True
-    end = known.get(path)
-    return bool(path) and entry.error is not None and end is not None and end.error is None
-
-
-def _line(entry: Entry, said: set[str]) -> dict[str, Any] | None:
-    path, _, what = entry.key.partition("#")
-    line: dict[str, Any] = {"at": to_iso(entry.at), "level": "warning", "step": path or None}
-    if what == "" and path in said and isinstance(entry.value, dict) and "message" in entry.value:
-        output = entry.value
-        level = str(output.get("level", "info"))
-        return line | {"level": level, "message": str(output["message"]), "fields": output.get("fields")}
-    if what == "migrated":
-        message = f"changed over from version {entry.value['from']} to {entry.value['to']}"
-        return line | {"level": "info", "message": message, "fields": entry.value}
-    if what == "cancel":
-        return line | {"message": f"cancelled: {entry.value}"}
-    if what == "attempt" and entry.error is not None:
-        message = f"attempt {entry.attempt} failed ({entry.error.kind}): {entry.error.message}"
-        return line | {"message": message, "fields": {"attempt": entry.attempt, "error": entry.error.view()}}
-    if what == "body" and entry.error is not None:
-        message = f"step {path} failed ({entry.error.kind}): {entry.error.message}; its on_error took over"
-        return line | {"message": message, "fields": {"attempt": entry.attempt, "error": entry.error.view()}}
-    if what:
-        return None
-    subject = f"step {path}" if path else "the run"
-    if entry.error is not None:
-        message = f"{subject} {entry.status} ({entry.error.kind}): {entry.error.message}"
-        return line | {"level": "error", "message": message}
-    return line | {"level": "info", "message": f"{subject} {entry.status}"}
 
 
 async def _after(call: Call, key: int) -> dict[str, str]:
@@ -225,4 +172,4 @@ async def fork(call: Call) -> Any:
     return await _after(call, new)
 
 
-LINES = (runs, count, run, logs, cancel, pause, resume, retry, fork)
+LINES = (runs, count, run, cancel, pause, resume, retry, fork)

@@ -18,8 +18,10 @@ class StreamQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What to hear of."""
 
     kinds: str | None = None
-    """One or several of run, step, event, flow, trigger, alert, with commas between."""
+    """One or several of run, step, event, flow, trigger, alert, log, with commas between."""
     flow: str | None = None
+    run: str | None = None
+    """Only of this run."""
     after: int | None = None
     """The last id that was seen. `Last-Event-ID` counts for more."""
 
@@ -32,7 +34,7 @@ async def figures(call: Call) -> Any:
 
 @get("/api/v1/stream", "text/event-stream", query=StreamQuery)
 async def stream(call: Call) -> Any:
-    """What changes, as server-sent events: run, step, event, flow, trigger, alert, and gap where some were missed."""
+    """What changes, as server-sent events, and gap where some were missed. log comes only when it is named."""
     from starlette.responses import StreamingResponse  # noqa: PLC0415 - with the first listener
 
     query: StreamQuery = call.query
@@ -47,7 +49,7 @@ async def stream(call: Call) -> Any:
         return await call.guard.principal(call.head) == call.who
 
     return StreamingResponse(
-        call.stream.listen(Wanted(kinds, query.flow), after, still),
+        call.stream.listen(Wanted(kinds, query.flow, query.run), after, still),
         media_type="text/event-stream",
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )

@@ -16,6 +16,7 @@ class Who(StrEnum):
     """The address holds a token that is good for this one thing."""
     SENDERS = "anyone on this machine; elsewhere the role editor"
     READERS = "anyone on this machine; elsewhere the role viewer"
+    CALLERS = "the role viewer; each call is checked again as one of the API's"
     FLOW = "whoever the flow's webhook lets in"
 
 
@@ -46,6 +47,7 @@ ENTRIES = (
     Entry(path="/openapi.json", methods=_READ, who=Who.ANYONE, doc="The description of the API."),
     Entry(path="/metrics", methods=_READ, who=Who.READERS, doc="Figures for Prometheus."),
     Entry(path="/approvals/{id}", methods=(*_READ, "POST"), who=Who.LINK, doc="One person decides one thing."),
+    Entry(path="/mcp", methods=("POST",), who=Who.CALLERS, doc="Flows as tools: the Model Context Protocol."),
     Entry(path="/events", methods=("POST",), who=Who.SENDERS, doc="Events."),
     Entry(path="/webhook/{type}", methods=("POST",), who=Who.SENDERS, doc="An event of that type."),
     Entry(path="{a webhook's path}", methods=("any",), who=Who.FLOW, doc="What a `webhook` trigger claims."),

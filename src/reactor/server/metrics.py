@@ -120,10 +120,10 @@ def _process(lines: Exposition, engine: Engine) -> None:
 def _requests(lines: Exposition, ingest: Ingest) -> None:
     answered = [
         ({"route": route, "method": method, "status": status}, number)
-        for (route, method, status), number in sorted(ingest.requests.answered.items())
+        for route, method, status, number in ingest.requests.answered()
     ]
     _add(lines, "http_requests_total", "counter", "Requests by the template of their route, and status.", answered)
-    took = [({"route": route}, found) for route, found in sorted(ingest.requests.durations.by.items())]
+    took = [({"route": route}, found) for route, found in ingest.requests.durations()]
     _add(lines, "http_request_duration_seconds", "histogram", "From a request's head to its answer, by route.", took)
 
 
@@ -178,15 +178,18 @@ def _sources(lines: Exposition, engine: Engine) -> None:
 def _meters(lines: Exposition, engine: Engine) -> None:
     """What the engine has measured since its start."""
     meters = engine.executor.meters
-    ended = [({"flow": flow, "status": status}, n) for (flow, status), n in sorted(meters.ended.items())]
+    by_flow, by_connector = sorted(meters.runs.by.items()), sorted(meters.actions.by.items())
+    ended = [({"flow": flow, "status": how}, n) for flow, one in by_flow for how, n in sorted(one.by.items())]
     _add(lines, "flow_runs_total", "counter", "Runs that ended, by flow (the first 100; the rest `other`).", ended)
-    runs = [({"flow": flow}, found) for flow, found in sorted(meters.runs.by.items())]
+    runs = [({"flow": flow}, one.durations) for flow, one in by_flow]
     _add(lines, "run_duration_seconds", "histogram", "Runs from start to end, by flow, waits included.", runs)
     steps = [({"flow": flow}, found) for flow, found in sorted(meters.steps.by.items())]
     _add(lines, "step_duration_seconds", "histogram", "Steps with all their attempts, by flow.", steps)
-    attempts = [({"connector": name, "outcome": how}, n) for (name, how), n in sorted(meters.attempts.items())]
+    attempts = [
+        ({"connector": name, "outcome": how}, n) for name, one in by_connector for how, n in sorted(one.by.items())
+    ]
     _add(lines, "action_attempts_total", "counter", "Attempts: `completed`, `failed` or `timeout`.", attempts)
-    actions = [({"connector": name}, found) for name, found in sorted(meters.actions.by.items())]
+    actions = [({"connector": name}, one.durations) for name, one in by_connector]
     _add(lines, "action_duration_seconds", "histogram", "Single attempts of actions, by connector.", actions)
     _add(lines, "commit_duration_seconds", "histogram", "Transactions of the store.", [({}, meters.commits)])
     delay = meters.loop_delay

@@ -20,6 +20,7 @@ from reactor.server.doors import Doors
 from reactor.server.guard import Guard
 from reactor.server.headers import EVERYWHERE
 from reactor.server.ingest import Ingest
+from reactor.server.mcp.door import Door
 from reactor.server.protocol import Connection, date_line
 from reactor.server.routes import RouteClaims
 from reactor.server.stream import Stream
@@ -63,12 +64,15 @@ class _Server(uvicorn.Server):
 class Running:
     """A server that is up."""
 
-    def __init__(self, config: ServerConfig, server: _Server, ingest: Ingest, stream: Stream, guard: Guard) -> None:
+    def __init__(
+        self, config: ServerConfig, server: _Server, ingest: Ingest, stream: Stream, guard: Guard, mcp: Door
+    ) -> None:
         self.config = config
         self.guard = guard
         self.ingest = ingest
         self._server = server
         self._stream = stream
+        self._mcp = mcp
         self._task: asyncio.Task[None] | None = None
         self.port = 0
 
@@ -95,6 +99,7 @@ class Running:
         """Take nothing new and end the streams; what is under way is answered."""
         self.ingest.closing = True
         self._stream.close()
+        self._mcp.close()
 
     async def stop(self) -> None:
         """Answer what is under way, then leave. Safe to call twice."""
@@ -104,6 +109,7 @@ class Running:
         if self._task is not None:
             await asyncio.wait({self._task})
         await self._stream.wait_closed()
+        await self._mcp.wait_closed()
 
 
 async def start(engine: Engine, claims: RouteClaims, config: ServerConfig, doors: Doors | None = None) -> Running:
@@ -121,9 +127,9 @@ async def start(engine: Engine, claims: RouteClaims, config: ServerConfig, doors
     from reactor.server.api import build  # noqa: PLC0415 - Starlette comes in only with a server
 
     ingest = Ingest(engine, claims, guard, config, _nowhere)
-    ingest.inner = build(engine, guard, config, stream, ingest, doors or Doors())
+    ingest.inner = api = build(engine, guard, config, stream, ingest, doors or Doors())
     server = _Server(_uvicorn(config, ingest), engine)
-    running = Running(config, server, ingest, stream, guard)
+    running = Running(config, server, ingest, stream, guard, api.mcp)
     running.port = port
     await running._begin(sockets)  # noqa: SLF001 - its own other half
     return running

@@ -179,6 +179,8 @@ class LogLine(Shape):
     step: str | None
     message: str
     fields: Any = None
+    attempt: int | None = None
+    """Of what an action said."""
 
 
 class RunRef(Shape):

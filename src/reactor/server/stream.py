@@ -16,7 +16,8 @@ from reactor.engine.texts import encode
 from reactor.model.clock import to_iso
 from reactor.model.errors import BusyError
 
-KINDS = ("run", "step", "event", "flow", "trigger", "alert")
+LOG = "log"
+KINDS = ("run", "step", "event", "flow", "trigger", "alert", LOG)
 HEARTBEAT = 15.0
 _RING = 4_096
 _BREATH = 0.05
@@ -43,13 +44,14 @@ Still = Callable[[], Awaitable[bool]]
 class Item:
     """A change; written down when somebody is sent it, and then once for all."""
 
-    __slots__ = ("_change", "_text", "flow", "id", "kind")
+    __slots__ = ("_change", "_text", "flow", "id", "kind", "run")
 
     def __init__(self, number: int, change: Change) -> None:
         self.id = number
         self.kind = change.kind
         data = change.data
         self.flow = str(data.get("flow") or (data.get("name") if change.kind == "flow" else None) or "")
+        self.run = str(data.get("run") or (data.get("id") if change.kind == "run" else None) or "")
         self._change = change
         self._text = b""
 
@@ -63,16 +65,19 @@ class Item:
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What a listener asked for; empty: everything."""
+    """What a listener asked for; empty: everything but what actions say, which is asked for by its name."""
 
     kinds: frozenset[str] = frozenset()
     flow: str | None = None
+    run: str | None = None
 
     def fits(self, item: Item) -> bool:
         """Whether it is sent."""
         if item.kind == "gap":
             return True
-        return (not self.kinds or item.kind in self.kinds) and (self.flow is None or item.flow == self.flow)
+        if item.kind not in self.kinds if self.kinds else item.kind == LOG:
+            return False
+        return (self.flow is None or item.flow == self.flow) and (self.run is None or item.run == self.run)
 
 
 class Stream:
@@ -164,6 +169,8 @@ class Stream:
         """
         asked = _Asked(still)
         self.listeners += 1
+        logs = int(LOG in wanted.kinds)
+        self._engine.changes.log_listeners += logs
         await self._begin()
         event = asyncio.Event()
         self._waiting.add(event)
@@ -183,6 +190,7 @@ class Stream:
         finally:
             self._waiting.discard(event)
             self.listeners -= 1
+            self._engine.changes.log_listeners -= logs
             if not self.listeners and not self.closed:
                 self._lingering = asyncio.get_running_loop().call_later(_LINGER, self._end)
 

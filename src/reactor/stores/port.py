@@ -16,6 +16,7 @@ import msgspec
 from reactor.model.clock import Instant
 from reactor.model.event import Event
 from reactor.model.journal import Entry, Run
+from reactor.model.lines import LogLine
 from reactor.model.states import RunStatus
 
 
@@ -112,6 +113,8 @@ class Batch(msgspec.Struct, kw_only=True):
     the one that is written, still subject to the claim. A stored run with a higher `epoch` is left as it is."""
     journal: list[tuple[int, bytes]] = msgspec.field(default_factory=list)
     """(run key, JSON list of entries): appended. Segments of runs whose claim was lost are dropped."""
+    lines: list[tuple[int, bytes]] = msgspec.field(default_factory=list)
+    """(run key, JSON list of `LogLine`): appended to what the run's actions have said, as with `journal`."""
     saved: list[tuple[str, str, bytes | None]] = msgspec.field(default_factory=list)
     """(trigger key, name, JSON) to keep; None removes."""
     states: list[KeyState] = msgspec.field(default_factory=list)
@@ -332,6 +335,10 @@ class History(Protocol):
 
     async def verdicts(self, event_key: int) -> list[Verdict]:
         """What was decided of an event, by flow."""
+        ...
+
+    async def lines(self, run: int) -> list[LogLine]:
+        """What the actions of a run have said, in the order in which it was written. It goes with the run."""
         ...
 
     async def counts(self) -> dict[str, int]:

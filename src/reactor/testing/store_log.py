@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from reactor.stores.port import Acceptance, Batch, KeyState
+import msgspec
+
+from reactor.model.lines import LogLine
+from reactor.stores.port import Acceptance, Batch, Claim, KeyState
 from reactor.testing.store_kit import BLOB_LIMIT, HARD_DATA, HARD_TEXTS, Opened, same
 
 _WEEK = 7 * 86_400_000
@@ -45,6 +48,27 @@ class LogSuite:
         same(upto, found[-1].key)
         rest, _ = await opened.store.events_after(upto, events[-1].key + 1, 1_000)
         same([event.key for event in (*found, *rest)], [event.key for event in events])
+
+    async def test_what_actions_say_is_appended_and_goes_with_its_run(self, opened: Opened) -> None:
+        event = opened.event()
+        runs = [opened.run(event) for _ in range(2)]
+        texts = [text.encode("utf-8", "replace").decode() for text in HARD_TEXTS]
+        said = [LogLine(n, "info", "a[0].b", 1, text) for n, text in enumerate((*texts, "x" * BLOB_LIMIT))]
+        rows = [(runs[0].key, msgspec.json.encode([line])) for line in said]
+        await opened.store.commit(Batch(accepted=[Acceptance(event=event, runs=tuple(runs))], lines=rows[:2]))
+        await opened.store.commit(Batch(lines=[*rows[2:], (runs[1].key, msgspec.json.encode(said))]))
+        same(await opened.store.lines(runs[0].key), said)
+        same(await opened.store.lines(runs[1].key), said)
+        same(await opened.store.lines(1), [])
+        same((await opened.store.load([runs[0].key]))[0].journal, [])
+        # As the journal: a run that is not written, because its claim was lost, leaves nothing.
+        claim = Claim(b"0123456789abcdef", opened.clock.now() + 1_000_000)
+        late = opened.event()
+        lost = opened.run(late)
+        await opened.accept(Acceptance(event=opened.event(), claim=claim))
+        item = Acceptance(event=late, claim=claim, runs=(lost,))
+        await opened.store.commit(Batch(accepted=[item], runs={lost.key: lost}, lines=[(lost.key, rows[0][1])]))
+        same(await opened.store.lines(lost.key), [])
 
     async def test_states_are_kept_replaced_and_removed(self, opened: Opened) -> None:
         states = [KeyState(7, key, due, b"[1]") for key, due in (('"a"', 30), ('"b"', 10), ('"ü\\ud800\\u0000"', 20))]

@@ -117,3 +117,28 @@ def test_an_attempt_masks_its_secrets_wherever_it_logs(written):
     assert "hunter2" not in text
     assert text.count("***") >= 4
     assert text.count("charge") >= 3
+
+
+def test_fields_of_a_log_step_stand_apart():
+    from reactor.connectors.log.actions import LINE_LIMIT, Line
+    from reactor.model.clock import SystemClock
+    from reactor.sdk import ActionContext
+
+    ctx = ActionContext(
+        run_id="run_1",
+        flow="f",
+        step="s",
+        attempt=1,
+        idempotency_key="k",
+        log=logging.getLogger("x"),
+        clock=SystemClock(),
+        settings={},
+        secrets=("hunter2",),
+    )
+    made = json.loads(logs.JsonLines().format(record(Line(ctx, "a\nb hunter2", {"n": 3, "who": {"pw": "hunter2"}}))))
+    assert (made["message"], made["fields"]) == ("a\nb ***", {"n": 3, "who": {"pw": "***"}})
+    long = json.loads(logs.JsonLines().format(record(Line(ctx, "a", {"x": "y" * 2 * LINE_LIMIT}))))
+    assert "fields" not in long
+    assert long["message"].startswith("a x=yyy")
+    odd = json.loads(logs.JsonLines().format(record(Line(ctx, "a", {"x": "\ud800"}))))
+    assert odd["message"].startswith("a")

@@ -38,6 +38,13 @@ class Line:
         self.message = message
         self.fields = fields
 
+    def parts(self) -> tuple[str, dict[str, Any]]:
+        """Message and fields, for lines of JSON; empty fields: all of it is in the message, because it is long."""
+        size = sum(len(text_of(value)) + len(name) for name, value in self.fields.items())
+        if size > LINE_LIMIT or len(self.message) > LINE_LIMIT:
+            return str(self), {}
+        return self.ctx.mask(self.message), _masked(self.ctx, self.fields)
+
     def __str__(self) -> str:
         parts = [self.message, *(f"{name}={text_of(value)}" for name, value in self.fields.items())]
         line = self.ctx.mask(" ".join(parts))

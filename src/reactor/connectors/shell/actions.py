@@ -85,6 +85,7 @@ async def execute(ctx: ActionContext, params: ExecParams) -> dict[str, Any]:
         cwd=params.cwd,
         stdin=b"" if params.stdin is None else _word(params.stdin).encode("utf-8", "surrogatepass"),
         keep=int(ctx.settings.get("output_max", MIB)) if params.max_output is None else params.max_output,
+        say=ctx.say,
     )
     timeout = None if params.timeout is None else durations.parse(params.timeout)
     ended = await process.run(program, None if timeout is None else timeout / 1000)

@@ -23,6 +23,8 @@ GRACE = 2.0
 DRAIN = 0.2
 """Seconds that the streams may stay open after the program has ended, before its left-over children are ended too."""
 _STREAMS = 2
+_MOST_LINES, _LONGEST_LINE = 2_000, 8_192
+"""Of each stream that are told as they come; all of it is in the output."""
 _ENDED = ("Z", "X")
 # The program is held at a gate, the first line of its input, until the guard knows it: if Reactor dies in between, the
 # gate never opens. (`read` takes single bytes from a pipe, so the rest of the input is left for the program.)
@@ -38,12 +40,17 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     stdin: bytes
     keep: int
     """Bytes kept of each stream."""
+    say: Callable[[str], None] = lambda _: None
+    """Told lines of its output as they come."""
 
 
 class Stream(asyncio.Protocol):
-    """Reads one output stream to its end, and keeps its beginning and its end."""
+    """Reads one output stream to its end, keeps its beginning and its end, and tells its first lines as they come."""
 
-    def __init__(self, keep: int) -> None:
+    def __init__(self, keep: int, say: Callable[[str], None] | None = None) -> None:
+        self._say = say
+        self._line = b""
+        self._said = 0
         self._head_room = keep // 2
         self._tail_room = keep - keep // 2
         self._head = bytearray()
@@ -53,6 +60,8 @@ class Stream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._total += len(data)
+        if self._say is not None:
+            self._tell(data)
         missing = self._head_room - len(self._head)
         if missing > 0:
             self._head += data[:missing]
@@ -61,7 +70,21 @@ class Stream(asyncio.Protocol):
         if len(self._tail) > 2 * self._tail_room:
             del self._tail[: len(self._tail) - self._tail_room]
 
+    def _tell(self, data: bytes) -> None:
+        *lines, rest = (self._line + data).split(b"\n")
+        if len(rest) > _LONGEST_LINE:
+            lines, rest = [*lines, rest], b""
+        self._line = rest
+        for line in lines:
+            if self._say is not None and (text := line.decode("utf-8", "replace").rstrip()):
+                self._say(text)
+                self._said += 1
+                if self._said > _MOST_LINES:
+                    self._say = None
+
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._say is not None and self._line:
+            self._tell(b"\n")
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -104,7 +127,7 @@ async def run(program: Program, timeout: float | None) -> Ended:
         PermanentError: kind `input`: a NUL in an argument, no such `cwd`, or more arguments than the system takes.
         TransientError: kind `shell.start`: the system has no room for another process.
     """
-    child = _Child(await _start(program), program.keep)
+    child = _Child(await _start(program), program)
     timed_out = False
     try:
         async with asyncio.timeout(timeout):
@@ -124,7 +147,7 @@ async def _start(program: Program) -> subprocess.Popen[bytes]:
     except asyncio.CancelledError:
         await asyncio.wait([starting])
         if not starting.exception():
-            await _see_out(_Child(starting.result(), program.keep))
+            await _see_out(_Child(starting.result(), program))
         raise
 
 
@@ -142,10 +165,10 @@ async def _see_out(child: _Child) -> None:
 class _Child:
     """A process in a session of its own, with the transports of its three pipes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], keep: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], program: Program) -> None:
         self.process = process
-        self.stdout = Stream(keep)
-        self.stderr = Stream(keep)
+        self.stdout = Stream(program.keep, program.say)
+        self.stderr = Stream(program.keep, program.say)
         self._exited, self._unwatch = _watch(process)
         self._readers: list[asyncio.BaseTransport] = []
         self._writer: asyncio.WriteTransport | None = None

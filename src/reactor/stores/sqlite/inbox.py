@@ -135,6 +135,9 @@ class Cargo:
             self._add((12, tally.minute, origin, WHATS[tally.what], tally.bucket, tally.count, tally.total))
         for minute, value in batch.samples:
             self._add((13, minute, value))
+        for key, data in batch.lines:
+            self.size += len(data)
+            self._add((14, key, data, self.epochs.get(key)))
 
     def _accept(self, acceptance: Acceptance, newest: dict[int, Run]) -> None:
         event = acceptance.event

@@ -104,3 +104,9 @@ END;
 CREATE TEMP TRIGGER inbox_sample INSTEAD OF INSERT ON inbox WHEN NEW.kind = 13 BEGIN
     INSERT INTO samples (minute, value) VALUES (NEW.a, NEW.b) ON CONFLICT (minute) DO UPDATE SET value = excluded.value;
 END;
+
+-- what a run's actions said (run, JSON, epoch up to which the stored run must be there or NULL)
+CREATE TEMP TRIGGER inbox_lines INSTEAD OF INSERT ON inbox WHEN NEW.kind = 14 BEGIN
+    INSERT INTO lines (run, data)
+    SELECT NEW.a, NEW.b WHERE NEW.c IS NULL OR EXISTS (SELECT 1 FROM runs WHERE key = NEW.a AND epoch <= NEW.c);
+END;

@@ -35,6 +35,7 @@ def purge_rows(
     connection.execute(doom, values)
     names = _names(connection, queries.DOOMED_JOURNAL_BLOBS)
     connection.execute(queries.DROP_JOURNALS)
+    connection.execute(queries.DROP_LINES)
     gone = connection.execute(queries.DROP_RUNS).rowcount
     connection.execute(queries.DOOMED_CLEAR)
     if gone < limit and flow is None:

@@ -40,6 +40,7 @@ RUNS_BY_KEYS = _joined(RUN_JSON, f"FROM runs WHERE key IN {_KEYS}")
 EVENTS_BY_KEYS = _joined(EVENT_JSON, f"FROM events WHERE key IN {_KEYS}")
 JOURNAL_BY_RUNS = _joined(JOURNAL_JSON, f"FROM journal WHERE run IN {_KEYS} ORDER BY run, id")
 
+LINES_OF_RUN = _joined("data", "FROM lines WHERE run = ? ORDER BY id")
 CHILDREN = _joined(RUN_JSON, "FROM runs WHERE parent_key = ? ORDER BY key")
 DUE = _joined(
     "'[' || wake_at || ',' || key || ']'",
@@ -175,6 +176,7 @@ DOOM_EVENTS = f"""INSERT INTO doomed SELECT key FROM events NOT INDEXED WHERE ke
 DOOMED_JOURNAL_BLOBS = "SELECT DISTINCT blob FROM journal WHERE run IN (SELECT key FROM doomed) AND blob IS NOT NULL"
 DOOMED_EVENT_BLOBS = "SELECT DISTINCT blob FROM events WHERE key IN (SELECT key FROM doomed) AND blob IS NOT NULL"
 DROP_JOURNALS = "DELETE FROM journal WHERE run IN (SELECT key FROM doomed)"
+DROP_LINES = "DELETE FROM lines WHERE run IN (SELECT key FROM doomed)"
 DROP_RUNS = "DELETE FROM runs WHERE key IN (SELECT key FROM doomed)"
 DROP_VERDICTS = "DELETE FROM verdicts WHERE event_key IN (SELECT key FROM doomed)"
 DROP_EVENTS = "DELETE FROM events WHERE key IN (SELECT key FROM doomed)"

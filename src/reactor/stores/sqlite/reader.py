@@ -14,6 +14,7 @@ from reactor.model.clock import Instant
 from reactor.model.event import Event
 from reactor.model.ids import from_text
 from reactor.model.journal import Entry, Run
+from reactor.model.lines import LogLine
 from reactor.model.states import RunStatus
 from reactor.stores.blobs import Blobs
 from reactor.stores.port import EventFilter, EventRow, FlowVersion, KeyState, Letter, Loaded, RunFilter, Verdict
@@ -88,6 +89,15 @@ class Reader:
             else:
                 journals[key] = entries
         return journals
+
+    def lines(self, run: int) -> asyncio.Future[list[LogLine]]:
+        """What the actions of a run have said."""
+
+        def ask(connection: sqlite3.Connection) -> list[LogLine]:
+            text = connection.execute(queries.LINES_OF_RUN, (run,)).fetchone()[0]
+            return [line for segment in rows.decode_lines(text) for line in segment]
+
+        return self.call(ask)
 
     def run(self, key: int) -> asyncio.Future[Run | None]:
         """One run's record."""

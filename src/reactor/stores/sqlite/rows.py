@@ -12,6 +12,7 @@ from reactor.model.clock import Instant
 from reactor.model.errors import ErrorInfo
 from reactor.model.event import Event
 from reactor.model.journal import Controlled, Entry, EventWait, Run
+from reactor.model.lines import LogLine
 from reactor.model.states import RunStatus
 from reactor.stores.port import EventRow
 
@@ -133,6 +134,7 @@ decode_entries: Callable[[bytes], list[Entry]] = decoder(list[Entry])
 decode_runs: Callable[[bytes], list[RunRow]] = decoder(list[RunRow])
 decode_events: Callable[[bytes], list[FullEventRow]] = decoder(list[FullEventRow])
 decode_event_rows: Callable[[bytes], list[ListedEventRow]] = decoder(list[ListedEventRow])
+decode_lines: Callable[[bytes], list[list[LogLine]]] = decoder(list[list[LogLine]])
 decode_journal: Callable[[bytes], list[JournalRow]] = decoder(list[JournalRow])
 
 

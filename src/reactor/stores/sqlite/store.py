@@ -13,6 +13,7 @@ from reactor.model.clock import Clock, Instant
 from reactor.model.errors import StoreBrokenError, StoreBusyError
 from reactor.model.event import Event
 from reactor.model.journal import Run
+from reactor.model.lines import LogLine
 from reactor.model.states import RunStatus
 from reactor.stores.blobs import Blobs
 from reactor.stores.port import (
@@ -202,6 +203,9 @@ class SqliteStore(AccessTables):
             if stray:
                 await self._write.call(lambda connection: purge.remove_unnamed(connection, self._blobs, stray))
         return gone
+
+    async def lines(self, run: int) -> list[LogLine]:
+        return await self._read.lines(run)
 
     async def run(self, key: int) -> Run | None:
         return await self._read.run(key)

@@ -11,6 +11,7 @@ import pytest
 from reactor.engine.flow_files import FlowFiles
 from reactor.model.errors import ConflictError, InvalidError
 from reactor.server.flow_shapes import FlowGone, FlowWhole, Validated
+from reactor.server.shapes import TextDiff
 from reactor.testing.running import RunningReactor, running_reactor
 
 YAML = {"content-type": "application/yaml"}
@@ -241,3 +242,18 @@ async def test_an_editor_is_helped(tmp_path: Path) -> None:
         schema = await asked(reactor, "GET", "/schema")
         assert "webhook" in str(schema["$defs"]["trigger"])
         await asked(reactor, "POST", "/flows/validate", b"\xff", 400)
+
+
+async def test_what_a_text_would_change_is_told_by_meaning_and_nothing_is_changed(tmp_path: Path) -> None:
+    async with running_reactor(tmp_path) as reactor:
+        await asked(reactor, "POST", "/flows", HELLO, 201)
+        told = await asked(reactor, "POST", "/flows/hello/diff", HELLO.replace("x: 1", "x: 2"), shape=TextDiff)
+        assert [(one["kind"], one["path"]) for one in told["changes"]] == [("changed", "a")]
+        words = await asked(reactor, "POST", "/flows/hello/diff", HELLO.replace("why", "because"))
+        assert (words["from"], words["changes"]) == (1, [])
+        assert (tmp_path / "hello.yaml").read_text() == HELLO
+        other = await asked(reactor, "POST", "/flows/hello/diff", HELLO.replace("name: hello", "name: other"), 400)
+        assert "'other'" in other["detail"]
+        assert (await asked(reactor, "POST", "/flows/hello/diff", "name: hello\n", 400))["problems"]
+        await asked(reactor, "POST", "/flows/hello/diff", b"\xff", 400)
+        await asked(reactor, "POST", "/flows/nobody/diff", HELLO, 404)

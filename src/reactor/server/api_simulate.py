@@ -48,11 +48,11 @@ async def simulate(call: Call) -> Any:
         paths=query.paths,
         items=query.items,
     )
-    return await call.engine.simulate(_flow(call, query.file), wanted)
+    return await call.engine.simulate(read_flow(call, query.file), wanted)
 
 
-def _flow(call: Call, file: str | None) -> Flow:
-    """The flow of the body.
+def read_flow(call: Call, file: str | None) -> Flow:
+    """The flow whose YAML text is the body.
 
     Raises:
         Problem: 400: it cannot be read, with its first problems.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from reactor.model.access import Role
 from reactor.model.errors import InvalidError, NotFoundError
 from reactor.model.flow import Flow
 from reactor.server import shapes
+from reactor.server.api_simulate import read_flow
 from reactor.server.table import Call, get, key_of, post
 
 
@@ -50,6 +52,17 @@ async def compare(call: Call) -> Any:
         raise InvalidError(f"version {to} of flow {name!r} is its first; there is nothing to compare it with")
     old, new = await _version(call, name, before), await _version(call, name, to)
     return {"flow": name, "from": before, "to": to, "changes": [one.view() for one in diff(old, new)]}
+
+
+@post("/api/v1/flows/{name}/diff", shapes.TextDiff, body=bytes, role=Role.VIEWER)
+async def compare_text(call: Call) -> Any:
+    """What the YAML text that is the body would change in a flow, by meaning. Nothing is changed."""
+    current = call.engine.book.get(call.params["name"])
+    wanted = read_flow(call, current.file)
+    if wanted.name != current.name:
+        raise InvalidError(f"the text is of a flow {wanted.name!r}, and not of {current.name!r}")
+    changes = await asyncio.to_thread(diff, current, wanted)
+    return {"flow": current.name, "from": current.version, "changes": [one.view() for one in changes]}
 
 
 def _current(call: Call, name: str, numbers: list[int]) -> int:
@@ -94,4 +107,4 @@ async def migrate_flow(call: Call) -> Any:
     return {"items": [one.view() for one in found]}
 
 
-LINES = (compare, migrate_run, migrate_flow)
+LINES = (compare, compare_text, migrate_run, migrate_flow)

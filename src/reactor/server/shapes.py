@@ -371,6 +371,15 @@ class Diff(Shape):
     changes: list[ChangeShape]
 
 
+class TextDiff(Shape):
+    """What a text would change."""
+
+    flow: str
+    from_: int = msgspec.field(name="from")
+    """The current version."""
+    changes: list[ChangeShape]
+
+
 class DivergenceShape(Shape):
     """A place where a version goes another way than a recorded run."""
 

@@ -30,7 +30,7 @@ const NODES: NodeTypes = {
 const MARGIN = 24;
 const LARGE = 40;
 const SMALLEST = 0.1;
-const READABLE = 0.55;
+const READABLE = 0.48;
 
 type Instance = ReactFlowInstance<Drawn>;
 
@@ -42,7 +42,7 @@ export default function Canvas(props: FlowDiagramProps) {
   const nodes = useNodes(plan, props);
   const walk = useWalk(plan, props, instance, frame);
   const view = useView(plan, instance, frame);
-  const high = plan.height + 2 * MARGIN;
+  const high = Math.ceil(plan.height * view.zoom) + 2 * MARGIN;
   return (
     <div ref={frame} className={css.frame} style={{ height: height ?? `max(200px, min(${high}px, 68vh))` }}>
       <ReactFlow<Drawn>
@@ -236,11 +236,13 @@ function show(box: Box, instance: Instance, frame: HTMLElement | null): void {
 function useView(plan: Layout, instance: Instance | null, frame: React.RefObject<HTMLDivElement | null>) {
   const mine = useRef(false);
   const [scrolls, setScrolls] = useState(false);
+  const [zoom, setZoom] = useState(1);
   const place = useCallback(
     (whole: boolean) => {
       const box = frame.current;
       if (!instance || !box || box.clientWidth === 0) return;
       const across = (box.clientWidth - 2 * MARGIN) / plan.width;
+      setZoom(Math.max(READABLE, Math.min(1, across)));
       const both = Math.min(across, (box.clientHeight - 2 * MARGIN) / plan.height);
       const least = whole ? SMALLEST : READABLE;
       const zoom = Math.max(least, Math.min(1, whole || both > 0.75 ? both : Math.max(both, Math.min(across, 1))));
@@ -265,6 +267,8 @@ function useView(plan: Layout, instance: Instance | null, frame: React.RefObject
   }, [place, frame]);
   return {
     scrolls,
+    /** At which it fits across: its height follows from that. */
+    zoom,
     taken: () => {
       mine.current = true;
       setScrolls(true);

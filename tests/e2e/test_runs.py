@@ -66,6 +66,10 @@ async def test_runs_are_found_by_filters_that_live_in_the_address() -> None:
             await expect(rows(page)).to_have_count(1)
             await expect(rows(page)).to_contain_text("step 'nap' sleeps")
             await expect(page.get_by_text("Runs of sleeper that are waiting or failed, newest first.")).to_be_visible()
+            await page.get_by_role("searchbox", name="Search runs").fill("nobody said this")
+            await expect(page.get_by_text("No run is like that")).to_be_visible()
+            await page.get_by_role("searchbox", name="Search runs").fill("nap")
+            await expect(rows(page)).to_have_count(1)
             await page.get_by_role("combobox", name="When they began").select_option("1h")
             assert "since=1h" in page.url
             await page.reload()
@@ -87,7 +91,7 @@ async def test_runs_are_found_by_filters_that_live_in_the_address() -> None:
 
 async def test_the_list_is_live_and_does_not_jump() -> None:
     async with running_reactor(FLOWS) as reactor:
-        await fill(reactor, 20_000)
+        await fill(reactor, 5_000)
         async with control_room(reactor, "/runs", theme="dark") as page:
             first = rows(page).first
             await expect(page.locator("header").get_by_role("status")).to_have_text("Live")
@@ -123,3 +127,39 @@ async def test_a_refusal_and_an_empty_list_say_what_they_are() -> None:
         await page.goto(f"{reactor.url}/ui/runs?status=bogus")
         await expect(page.get_by_role("alert")).to_contain_text("'bogus' is not of pending, running")
         await accessible(page)
+
+
+async def test_many_runs_are_commanded_after_a_look_at_which() -> None:
+    async with running_reactor(FLOWS) as reactor:
+        await asyncio.gather(*(reactor.send("nap") for _ in range(130)))
+        await reactor.finished((await reactor.send("go"))["runs"][0]["id"])
+        async with control_room(reactor, "/runs") as page:
+            await expect(rows(page)).to_have_count(100)
+            await expect(page.get_by_role("heading", name="Runs 131", level=1)).to_be_visible()
+            await rows(page).first.focus()
+            await page.keyboard.press("x")
+            await page.keyboard.press("j")
+            await page.keyboard.press("j")
+            await page.keyboard.press("Shift+X")
+            chosen = page.get_by_role("region", name="Chosen runs")
+            await expect(chosen).to_contain_text("3 runs chosen")
+            await expect(chosen).not_to_contain_text("All that match")
+            await chosen.get_by_role("button", name="Cancel").click()
+            dialog = page.get_by_role("dialog")
+            await expect(dialog).to_contain_text("3 runs")
+            await accessible(page)
+            await shot(page, "runs-bulk-light")
+            await dialog.get_by_role("button", name="Cancel them (3)").click()
+            await expect(dialog).to_contain_text("2 runs cancelled, 1 left as they were.")
+            await expect(dialog).to_contain_text("has ended (completed)")
+            await dialog.get_by_role("button", name="Close").click()
+            await page.goto(f"{reactor.url}/ui/runs?flow=sleeper&status=waiting")
+            await expect(page.get_by_role("heading", name="Runs 128", level=1)).to_be_visible()
+            await page.get_by_role("checkbox", name="Choose all that are shown").check()
+            await chosen.get_by_role("button", name="All that match the filter").click()
+            await chosen.get_by_role("button", name="Pause").click()
+            await dialog.get_by_role("button", name="Pause them (128)").click()
+            await expect(dialog).to_contain_text("128 runs paused.")
+            await dialog.get_by_role("button", name="Close").click()
+            await expect(page.get_by_text("No run is like that")).to_be_visible()
+            assert (await reactor.get("/runs/count", status="paused"))["count"] == 128

@@ -18,8 +18,8 @@ interface Row {
 /** The head before the pages; what stood between its rows and is not in it any more has left the list. */
 export function merged<T extends Row>(head: Page<T> | undefined, pages: readonly T[]): { items: T[]; torn: boolean } {
   if (head === undefined) return { items: [...pages], torn: false };
-  const last = head.next ? head.items.at(-1)?.id : "";
-  if (last === undefined) return { items: [...pages], torn: false };
+  // How far down the head has looked; a page may hold few rows though it has looked at many.
+  const last = head.next ?? "";
   const below = pages.filter((row) => row.id < last);
   // More has come than a page holds: what lies between the head and the pages is not known.
   const torn = pages.length > 0 && head.next != null && !pages.some((row) => row.id >= last);
@@ -83,7 +83,10 @@ export function useFollowed<T extends Row>(
     release: () => held.set(null),
     error: pages.error ?? (all === undefined ? head.error : null),
     stale: pages.isPlaceholderData,
+    /** Asks for the next page; undefined: there is none, or it is on its way. */
     more: pages.hasNextPage && !pages.isFetchingNextPage ? () => void pages.fetchNextPage() : undefined,
+    looking: pages.isFetchingNextPage,
+    last: pages.data?.pages.at(-1)?.next ?? null,
     again,
   };
 }

@@ -56,10 +56,13 @@ export function Confirm({
   onConfirm,
   open,
   onOpen,
+  children,
 }: {
   title: string;
   says: ReactNode;
   verb: string;
+  /** What more is asked, above the buttons. */
+  children?: ReactNode;
   danger?: boolean;
   trigger?: ReactNode;
   onConfirm: () => Promise<unknown> | unknown;
@@ -98,6 +101,7 @@ export function Confirm({
         </>
       }
     >
+      {children}
       {error && (
         <p role="alert" className={css.loss}>
           {error}

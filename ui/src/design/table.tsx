@@ -37,6 +37,8 @@ interface TableProps<T> {
   to?: (row: T) => string;
   onOpen?: (row: T) => void;
   picking?: Picking;
+  /** Rows that are open beside the list. */
+  current?: ReadonlySet<string>;
   error?: Error | null;
   again?: () => void;
   empty: ReactNode;
@@ -65,6 +67,7 @@ function Rows<T>({
   to,
   onOpen,
   picking,
+  current,
   more,
   height,
   onTop,
@@ -115,7 +118,7 @@ function Rows<T>({
               return (
                 <Row
                   key={id(row)}
-                  {...{ row, columns, id, to, onOpen, picking, choose, index }}
+                  {...{ row, columns, id, to, onOpen, picking, current, choose, index }}
                   measure={drawn ? virtual.measureElement : undefined}
                 />
               );
@@ -153,10 +156,11 @@ function Row<T>({
   to,
   onOpen,
   picking,
+  current,
   choose,
   index,
   measure,
-}: Pick<TableProps<T>, "columns" | "id" | "to" | "onOpen" | "picking"> & {
+}: Pick<TableProps<T>, "columns" | "id" | "to" | "onOpen" | "picking" | "current"> & {
   row: T;
   index: number;
   choose: (index: number, range: boolean) => void;
@@ -199,6 +203,7 @@ function Row<T>({
       onClick={leads ? onClick : undefined}
       onKeyDown={leads ? onKeyDown : undefined}
       aria-rowindex={index + 2}
+      aria-current={current?.has(key) ? "true" : undefined}
       data-id={key}
     >
       {picking && (

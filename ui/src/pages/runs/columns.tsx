@@ -13,25 +13,25 @@ export const columns: readonly Column<RunRow>[] = [
   {
     name: "Run",
     width: "150px",
+    secondary: true,
     cell: (run) => (
       <Go to={`/runs/${run.id}`} className="link mono" title={run.id}>
         {shortId(run.id)}
       </Go>
     ),
   },
-  { name: "Flow", width: "22%", cell: (run) => <span title={run.flow}>{run.flow}</span> },
+  { name: "Flow", width: "18%", cell: (run) => <span title={run.flow}>{run.flow}</span> },
   {
     name: "Started",
     width: "96px",
     right: true,
-    secondary: true,
     cell: (run) => <Time at={run.started_at ?? run.created_at} />,
   },
   { name: "Took", width: "90px", right: true, secondary: true, cell: (run) => <Took run={run} /> },
   { name: "Waits for / error", secondary: true, cell: (run) => <Why run={run} /> },
   {
     name: "Trigger",
-    width: "16%",
+    width: "14%",
     secondary: true,
     cell: (run) => (
       <span className="quiet" title={run.trigger ?? ""}>

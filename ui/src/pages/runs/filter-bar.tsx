@@ -6,7 +6,7 @@ import { api, data } from "@/api/client";
 import { type Filters, useFilters } from "@/app/go";
 import { Button } from "@/design/button";
 import { shortId } from "@/design/data";
-import { Choice, Input } from "@/design/fields";
+import { Choice, Input, SearchField } from "@/design/fields";
 import { Dialog } from "@/design/overlays";
 import { Status } from "@/design/status";
 import { clock } from "@/format/text";
@@ -26,6 +26,7 @@ export function FilterBar() {
   return (
     <div className={css.filters}>
       <StatusFilter filters={filters} set={set} />
+      <SearchField label="Search runs" value={filters.q ?? ""} onSearch={(q) => set({ q })} />
       <FlowField value={filters.flow ?? ""} onChange={(flow) => set({ flow })} />
       <Choice
         label="When they began"
@@ -109,9 +110,11 @@ function FlowField({ value, onChange }: { value: string; onChange: (value: strin
 }
 
 const CHIPS = {
+  label: "Label",
   trigger: "Trigger",
   event: "Event",
   parent: "Called by",
+  error: "Error",
   finished_since: "Ended since",
   finished_until: "Ended until",
 } as const;

@@ -15,13 +15,16 @@ export const RANGES = [
 const NAMES = [
   "status",
   "flow",
+  "label",
   "trigger",
+  "event",
+  "parent",
+  "error",
+  "q",
   "since",
   "until",
   "finished_since",
   "finished_until",
-  "event",
-  "parent",
 ] as const;
 
 export type RunQuery = Partial<Record<(typeof NAMES)[number], string>>;
@@ -51,10 +54,13 @@ export function sentence(filters: Filters): string {
   const statuses = statusesOf(filters);
   const parts = ["Runs"];
   if (filters.flow) parts.push(`of ${filters.flow}`);
+  if (filters.label) parts.push(`of flows labelled ${filters.label}`);
   if (filters.trigger) parts.push(`started by ${filters.trigger}`);
   if (filters.event) parts.push(`of the event ${filters.event}`);
   if (filters.parent) parts.push(`called by ${filters.parent}`);
   if (statuses.length > 0) parts.push(`that are ${statuses.join(" or ")}`);
+  if (filters.error) parts.push(`that failed with ${filters.error}`);
+  if (filters.q) parts.push(`with “${filters.q}”`);
   const range = RANGES.find(([value]) => value && value === filters.since)?.[1].toLowerCase();
   if (filters.until && filters.since) parts.push(`begun between ${filters.since} and ${filters.until}`);
   else if (range) parts.push(`of the ${range}`);

@@ -1,15 +1,19 @@
 /** Runs: the list of all of them, newest first, followed live. */
+import { useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { api, data } from "@/api/client";
 import { useFollowed } from "@/api/followed";
 import { useFilters } from "@/app/go";
+import { useMay } from "@/app/me";
 import { Button } from "@/design/button";
 import { Page, Section } from "@/design/page";
-import { Empty } from "@/design/states";
+import { Empty, Loading } from "@/design/states";
 import { Table } from "@/design/table";
+import { count } from "@/format/text";
+import { Chosen } from "./chosen";
 import { columns, type RunRow } from "./columns";
 import { FilterBar } from "./filter-bar";
-import { queryOf, sentence } from "./filters";
+import { queryOf, type RunQuery, sentence } from "./filters";
 import css from "./runs.module.css";
 
 const OVER = new Set(["completed", "failed", "cancelled"]);
@@ -25,49 +29,100 @@ function patch(change: Record<string, unknown>) {
   return { id, row };
 }
 
-export default function Runs() {
-  const [filters] = useFilters();
-  const query = useMemo(() => queryOf(filters), [filters]);
-  const runs = useFollowed<RunRow>(
+function useRuns(query: RunQuery) {
+  return useFollowed<RunRow>(
     ["runs", query],
     (cursor, signal) => data(api.GET("/api/v1/runs", { params: { query: { ...query, cursor } }, signal })),
     { kinds: ["run"], patch },
   );
-  const [top, setTop] = useState(true);
-  const { atTop, again, torn } = runs;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: only a change of these holds or lets go
-  useEffect(() => atTop(top), [top, query]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another list begins at its top
-  useEffect(() => runs.release(), [query]);
-  useEffect(() => {
-    if (torn && top) void again();
-  }, [torn, top, again]);
+}
+
+/** How many there are in all; asked less often than the list. */
+function useCount(query: RunQuery): string {
+  const found = useQuery({
+    queryKey: ["runs-count", query],
+    queryFn: ({ signal }) => data(api.GET("/api/v1/runs/count", { params: { query }, signal })),
+    refetchInterval: 10_000,
+    retry: false,
+  });
+  if (!found.data) return "";
+  return `${found.data.exact ? "" : "at least "}${count(found.data.count)}`;
+}
+
+export default function Runs() {
+  const [filters] = useFilters();
+  const query = useMemo(() => queryOf(filters), [filters]);
+  const found = useCount(query);
   return (
-    <Page title="Runs" says={sentence(filters)}>
+    <Page title="Runs" mark={found && <span className={css.found}>{found}</span>} says={sentence(filters)}>
       <Section>
         <FilterBar />
-        <div className={css.list} data-stale={runs.stale}>
-          <News runs={runs} />
-          <Table
-            label="Runs"
-            columns={columns}
-            rows={runs.items}
-            id={(run) => run.id}
-            to={(run) => `/runs/${run.id}`}
-            error={runs.error}
-            again={() => void again()}
-            onTop={useCallback((there: boolean) => setTop(there), [])}
-            more={runs.more}
-            empty={<Nothing filtered={Object.keys(query).length > 0} />}
-          />
-        </div>
+        <List query={query} found={found} />
       </Section>
     </Page>
   );
 }
 
+function List({ query, found }: { query: RunQuery; found: string }) {
+  const runs = useRuns(query);
+  const may = useMay("operator");
+  const [top, setTop] = useState(true);
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const { atTop, again, torn } = runs;
+  // What is chosen must not move away under the hand.
+  const free = top && chosen.size === 0;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only a change of this holds or lets go
+  useEffect(() => atTop(free), [free]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another list begins at its top, with nothing chosen
+  useEffect(() => {
+    runs.release();
+    setChosen(new Set());
+  }, [query]);
+  useEffect(() => {
+    if (torn && free) void again();
+  }, [torn, free, again]);
+  useFurther(runs, query);
+  return (
+    <div className={css.list} data-stale={runs.stale}>
+      {may && <Chosen chosen={chosen} query={query} found={found} onClear={() => setChosen(new Set())} />}
+      <News runs={runs} />
+      <Table
+        label="Runs"
+        columns={columns}
+        rows={runs.items}
+        id={(run) => run.id}
+        to={(run) => `/runs/${run.id}`}
+        picking={may ? { chosen, onChange: setChosen } : undefined}
+        error={runs.error}
+        again={() => void again()}
+        onTop={useCallback((there: boolean) => setTop(there), [])}
+        more={runs.more}
+        empty={<Nothing query={query} runs={runs} />}
+      />
+    </div>
+  );
+}
+
+type Followed = ReturnType<typeof useRuns>;
+
+const FEW = 30;
+const FURTHER = 10;
+
+/** Where an index does not know the filter a page looks at so many runs and may find none: it looks on by itself. */
+function useFurther(runs: Followed, query: RunQuery): void {
+  const [looked, setLooked] = useState({ query, times: 0 });
+  const { items, more } = runs;
+  const times = looked.query === query ? looked.times : 0;
+  const few = items !== undefined && items.length < FEW;
+  useEffect(() => {
+    if (!few || !more || times >= FURTHER) return;
+    setLooked({ query, times: times + 1 });
+    more();
+  }, [few, more, times, query]);
+}
+
 /** New rows are told, not pushed in, while somebody reads further down. */
-function News({ runs }: { runs: ReturnType<typeof useFollowed<RunRow>> }) {
+function News({ runs }: { runs: Followed }) {
   const show = () => {
     runs.release();
     if (runs.torn) void runs.again();
@@ -82,14 +137,21 @@ function News({ runs }: { runs: ReturnType<typeof useFollowed<RunRow>> }) {
   );
 }
 
-function Nothing({ filtered }: { filtered: boolean }) {
-  const [, set] = useFilters();
-  const [filters] = useFilters();
-  if (!filtered) {
+function Nothing({ query, runs }: { query: RunQuery; runs: Followed }) {
+  const [filters, set] = useFilters();
+  if (Object.keys(query).length === 0) {
     return (
       <Empty title="Nothing has run yet">
         A run appears here as soon as an event starts a flow. Send one: POST /events, or start a flow by hand on its
         page.
+      </Empty>
+    );
+  }
+  if (runs.looking) return <Loading label="Looking further back" />;
+  if (runs.more) {
+    return (
+      <Empty title="None so far" action={<Button onClick={runs.more}>Look further back</Button>}>
+        The newest runs have been looked through; there are older ones.
       </Empty>
     );
   }

@@ -1,0 +1,132 @@
+/** What the page of a run asks for, and how it stays true while the run goes on. */
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { api, data, type Shapes } from "@/api/client";
+import { useRefresh } from "@/api/refresh";
+import type { Lane } from "./timeline/tree";
+
+export type RunWhole = Shapes["RunWhole"];
+export type Explained = Shapes["RunExplained"];
+
+const OVER = new Set(["completed", "failed", "cancelled"]);
+
+export function isOver(run: { status: string }): boolean {
+  return OVER.has(run.status);
+}
+
+export const runKey = (id: string) => ["run", id] as const;
+
+/** While a run is under way, what the stream does not tell (a step that began, an attempt that failed) is asked for. */
+const LOOK = 2_000;
+
+export function useRun(id: string) {
+  useRefresh(["run", "step", "approval"], runKey(id), {
+    only: (change) => change.id === id || change.run === id || change.run_id === id,
+  });
+  return useQuery({
+    queryKey: [...runKey(id), "whole"],
+    queryFn: ({ signal }) =>
+      data(api.GET("/api/v1/runs/{id}", { params: { path: { id }, query: { steps: false } }, signal })),
+  });
+}
+
+export function useExplained(id: string, live: boolean) {
+  return useQuery({
+    queryKey: [...runKey(id), "explained"],
+    queryFn: ({ signal }) => data(api.GET("/api/v1/explain/run/{id}", { params: { path: { id } }, signal })),
+    enabled: live,
+    refetchInterval: live ? 5_000 : false,
+  });
+}
+
+export interface TimelineData {
+  status: string;
+  /** When the run began, when it was over, and the server's time: milliseconds since 1970. */
+  began: number;
+  over: number | null;
+  now: number;
+  /** How much the server's clock is before ours. */
+  ahead: number;
+  seen: number;
+  lanes: ReadonlyMap<string, Lane>;
+  marks: readonly Shapes["Mark"][];
+}
+
+/** Lanes as they come: only those that have changed, after the first time. */
+export function useTimeline(id: string, live: boolean) {
+  const client = useQueryClient();
+  const key = [...runKey(id), "timeline"];
+  return useQuery({
+    queryKey: key,
+    queryFn: async ({ signal }) => {
+      const before = client.getQueryData<TimelineData>(key);
+      const query = before ? { after: before.seen } : {};
+      const found = await data(api.GET("/api/v1/runs/{id}/timeline", { params: { path: { id }, query }, signal }));
+      return joined(before, found);
+    },
+    structuralSharing: false,
+    refetchInterval: live ? LOOK : false,
+  });
+}
+
+export function joined(before: TimelineData | undefined, found: Shapes["TimelineShape"]): TimelineData {
+  const lanes = new Map(found.whole ? [] : before?.lanes);
+  for (const lane of found.lanes) lanes.set(lane.path, lane);
+  return {
+    status: found.status,
+    began: found.started_at ?? found.created_at,
+    over: found.finished_at,
+    now: found.now,
+    ahead: found.now - Date.now(),
+    seen: found.seen,
+    lanes: found.lanes.length === 0 && before && !found.whole ? before.lanes : lanes,
+    marks: found.marks,
+  };
+}
+
+export function useStep(id: string, path: string | null, live: boolean) {
+  return useQuery({
+    queryKey: [...runKey(id), "step", path],
+    queryFn: ({ signal }) =>
+      data(api.GET("/api/v1/runs/{id}/step", { params: { path: { id }, query: { path: path ?? "" } }, signal })),
+    enabled: path !== null,
+    refetchInterval: live ? LOOK * 2 : false,
+    placeholderData: (before) => (before?.path === path ? before : undefined),
+  });
+}
+
+export function useLogs(id: string, live: boolean, on: boolean) {
+  return useQuery({
+    queryKey: [...runKey(id), "logs"],
+    queryFn: ({ signal }) => data(api.GET("/api/v1/runs/{id}/logs", { params: { path: { id } }, signal })),
+    enabled: on,
+    refetchInterval: live && on ? LOOK : false,
+  });
+}
+
+export function useDrawing(id: string, on: boolean) {
+  return useQuery({
+    queryKey: [...runKey(id), "drawing"],
+    queryFn: ({ signal }) => data(api.GET("/api/v1/runs/{id}/diagram", { params: { path: { id } }, signal })),
+    enabled: on,
+  });
+}
+
+export function useEvent(id: string | null) {
+  return useQuery({
+    queryKey: ["events", id],
+    queryFn: ({ signal }) => data(api.GET("/api/v1/events/{id}", { params: { path: { id: id ?? "" } }, signal })),
+    enabled: id !== null,
+    staleTime: 60_000,
+  });
+}
+
+/** The flow as it is now, to say whether the run has another version. */
+export function useFlow(name: string | undefined) {
+  useRefresh(["flow"], ["flows", "one", name], { only: (change) => change.name === name || change.flow === name });
+  return useQuery({
+    queryKey: ["flows", "one", name],
+    queryFn: ({ signal }) => data(api.GET("/api/v1/flows/{name}", { params: { path: { name: name ?? "" } }, signal })),
+    enabled: name !== undefined,
+    staleTime: 30_000,
+  });
+}

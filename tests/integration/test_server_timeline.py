@@ -86,3 +86,29 @@ async def _step_whole(reactor: RunningReactor, run: str) -> None:
     for path, status in (("nowhere", 404), ("", 400), ("x" * 3_000, 400)):
         answer = await reactor.http.get(f"/api/v1/runs/{run}/step", params={"path": path})
         assert answer.status_code == status, path
+
+
+_WITH_INPUTS = """
+name: greet
+inputs: {type: object, properties: {name: {type: string}}, required: [name]}
+steps: [{name: say, set: {text: "hello {{ inputs.name }}"}}]
+outputs: {text: "{{ steps.say.output.text }}"}
+"""
+
+
+async def test_a_fork_from_the_beginning_may_have_other_inputs() -> None:
+    async with running_reactor({"greet": _WITH_INPUTS}) as reactor:
+        run = (await reactor.post("/flows/greet/run", {"inputs": {"name": "Ann"}}))["runs"][0]["id"]
+        assert (await reactor.finished(run))["output"] == {"text": "hello Ann"}
+        forked = await reactor.post(f"/runs/{run}/fork", {"inputs": {"name": "Bob"}})
+        whole = await reactor.finished(forked["id"])
+        assert (whole["output"], whole["inputs"]) == ({"text": "hello Bob"}, {"name": "Bob"})
+        for body, part in (
+            ({"inputs": {"name": 7}}, "name"),
+            ({"inputs": "Bob"}, "must be a map"),
+            ({"inputs": {"name": "Eve"}, "step": "say"}, "from its beginning"),
+        ):
+            answer = await reactor.http.post(f"/api/v1/runs/{run}/fork", json=body)
+            assert answer.status_code == 400
+            assert part in answer.json()["detail"]
+        assert (await reactor.get("/runs/count"))["count"] == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,7 @@ from reactor.engine.executor import Executor
 from reactor.engine.flowcontrol.collecting import BATCH
 from reactor.engine.retaking import before, resets
 from reactor.model import ids
-from reactor.model.errors import ConflictError, InvalidError, NotFoundError
+from reactor.model.errors import ConflictError, InvalidError, NotFoundError, StepError
 from reactor.model.event import JSON, Event
 from reactor.model.flow import Flow
 from reactor.model.journal import RESET, Entry, Run, index
@@ -169,27 +170,31 @@ class Control:
         step: str | None = None,
         *,
         data: JSON = msgspec.UNSET,
+        inputs: Any = msgspec.UNSET,
         latest: bool = True,
         version: int | None = None,
     ) -> str:
         """A new run like this one, from a step on (None: from the beginning): what came before the step is taken
-        over. The event's data may be replaced when it starts from the beginning. With this version; else with the
-        current one or the run's own. Returns the new run's id.
+        over. The event's data and the inputs may be replaced when it starts from the beginning. With this version; else
+        with the current one or the run's own. Returns the new run's id.
 
         Raises:
-            NotFoundError: there is no such run, step or version. InvalidError: new data with a step in the middle.
+            NotFoundError: there is no such run, step or version. InvalidError: new data or inputs with a step in the
+            middle, or the inputs do not fit.
         """
         executor = self._executor
         loaded = await self.load(key)
         flow = await self.version_of(loaded.run, latest=latest, version=version)
         kept = self.kept(loaded, step)
-        if step is not None and data is not msgspec.UNSET:
+        if step is not None and (data is not msgspec.UNSET or inputs is not msgspec.UNSET):
             raise InvalidError("new data can be given only when the run starts from its beginning")
         event, accepted = loaded.event, []
-        inputs = next((entry.value for entry in kept if entry.key == "#inputs"), None)
+        if inputs is not msgspec.UNSET:
+            kept = self._with_inputs(flow, kept, inputs)
+        begun = next((entry.value for entry in kept if entry.key == "#inputs"), None)
         if executor.tracer is not None:
             kept = [*kept, executor.tracer.forked(loaded.run, loaded.event, loaded.journal, executor.clock.now())]
-        control = executor.flow_control.new(flow, event, inputs, asked=True)
+        control = executor.flow_control.new(flow, event, begun, asked=True)
         event_key = event.key if event else None
         record = executor.new_run(flow, event_key, loaded.run.trigger, forked_from=key, control=control)
         if data is not msgspec.UNSET and event is not None:
@@ -233,6 +238,14 @@ class Control:
         if flow is None:
             raise NotFoundError(f"flow {run.flow!r} version {number} is not there, or cannot be loaded any more")
         return flow
+
+    def _with_inputs(self, flow: Flow, kept: list[Entry], inputs: Any) -> list[Entry]:
+        try:
+            checked = self._executor.book.checked_inputs(flow, inputs)
+        except StepError as error:
+            raise InvalidError(error.message) from None
+        begun = Entry("#inputs", self._executor.clock.now(), value=checked)
+        return [begun, *(entry for entry in kept if entry.key != "#inputs")]
 
     def _with_data(self, event: Event, data: JSON) -> Event:
         key = self._executor.ids.next()

@@ -59,6 +59,8 @@ class Fork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Path of the step to begin at; null: the beginning."""
     data: Any = msgspec.UNSET
     """Other data for the event; only from the beginning."""
+    inputs: Any = msgspec.UNSET
+    """Other inputs; only from the beginning."""
     latest: bool = True
     """With the flow's current version rather than the run's."""
     version: int | None = None
@@ -165,7 +167,9 @@ async def fork(call: Call) -> Any:
     if body.preview:
         plan = await call.engine.versions.fork_plan(key, body.step, latest=latest, version=version)
         return {"id": None, "status": None, "plan": plan.view()}
-    forked = await call.engine.control.fork(key, body.step, data=body.data, latest=latest, version=version)
+    forked = await call.engine.control.fork(
+        key, body.step, data=body.data, inputs=body.inputs, latest=latest, version=version
+    )
     new = ids.from_text("run", forked)
     if new is None:
         raise InvalidError(f"{forked!r} is no run")

@@ -12,20 +12,23 @@ type TableProps<T extends Row> = ComponentProps<typeof Table<T>>;
 export function FollowedTable<T extends Row>({
   list,
   of,
+  held = false,
   ...table
-}: { list: List<T> /** What other list this is: another filter begins at its top. */; of: string } & Omit<
-  TableProps<T>,
-  "rows" | "id" | "error" | "again" | "more" | "onTop"
->) {
+}: {
+  list: List<T> /** What other list this is: another filter begins at its top. */;
+  of: string /** Nothing may move now: rows are chosen. */;
+  held?: boolean;
+} & Omit<TableProps<T>, "rows" | "id" | "error" | "again" | "more" | "onTop">) {
   const [top, setTop] = useState(true);
   const { atTop, again, torn } = list;
+  const free = top && !held;
   // biome-ignore lint/correctness/useExhaustiveDependencies: only a change of these holds or lets go
-  useEffect(() => atTop(top), [top, of]);
+  useEffect(() => atTop(free), [free, of]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another list begins at its top
   useEffect(() => list.release(), [of]);
   useEffect(() => {
-    if (torn && top) void again();
-  }, [torn, top, again]);
+    if (torn && free) void again();
+  }, [torn, free, again]);
   return (
     <div className={css.list} data-stale={list.stale}>
       <News list={list} />

@@ -9,6 +9,7 @@ import { Dialog, say } from "@/design/overlays";
 import { Loading, Strip } from "@/design/states";
 import { type RunWhole, useEvent, useFlow, useTimeline } from "./queries";
 import css from "./run.module.css";
+import { isCut } from "./value";
 
 const JsonEditor = lazy(() => import("@/design/json-editor"));
 
@@ -27,18 +28,22 @@ export function Fork({ run, from, onClose }: ForkProps) {
   const [version, setVersion] = useState("now");
   const event = useEvent(run.event_id);
   const flow = useFlow(run.flow);
-  const [text, setText] = useState<string | null>(null);
   const begun = step === BEGINNING;
-  const first = event.data ? JSON.stringify(event.data.data, null, 2) : null;
-  const edited = begun && text !== null && text !== first;
-  const parsed = useMemo(() => parse(edited ? text : null), [edited, text]);
+  const given = useEdited(begun && event.data ? event.data.data : undefined);
+  const inputs = useEdited(begun && run.inputs !== null && !isCut(run.inputs) ? run.inputs : undefined);
   const wish = { step: begun ? null : step, latest: version === "now" };
   const make = useMutation({
     mutationFn: () =>
       data(
         api.POST("/api/v1/runs/{id}/fork", {
           params: { path: { id: run.id } },
-          body: { ...wish, version: null, preview: false, ...(edited ? { data: parsed.value } : {}) },
+          body: {
+            ...wish,
+            version: null,
+            preview: false,
+            ...(given.edited ? { data: given.value } : {}),
+            ...(inputs.edited ? { inputs: inputs.value } : {}),
+          },
         }),
       ),
     onSuccess: (made) => {
@@ -56,7 +61,11 @@ export function Fork({ run, from, onClose }: ForkProps) {
       foot={
         <>
           <Button onClick={onClose}>Not now</Button>
-          <Button look="main" disabled={make.isPending || parsed.wrong !== null} onClick={() => make.mutate()}>
+          <Button
+            look="main"
+            disabled={make.isPending || given.wrong !== null || inputs.wrong !== null}
+            onClick={() => make.mutate()}
+          >
             Fork
           </Button>
         </>
@@ -74,22 +83,39 @@ export function Fork({ run, from, onClose }: ForkProps) {
           onChange={(change) => setVersion(change.target.value)}
         />
       </div>
-      {begun && first !== null && (
-        <div className={css.editing}>
-          <p className="quiet">Data of the event</p>
-          <Suspense fallback={<Loading lines={4} />}>
-            <JsonEditor label="Data of the event" text={first} onChange={setText} />
-          </Suspense>
-          {parsed.wrong && (
-            <p role="alert" className={css.wrong}>
-              {parsed.wrong}
-            </p>
-          )}
-        </div>
-      )}
+      <Editing label="Data of the event" edit={given} />
+      <Editing label="Inputs" edit={inputs} />
       {make.error && <Strip tone="bad">{make.error.message}</Strip>}
       <Preview run={run} wish={wish} />
     </Dialog>
+  );
+}
+
+type Edit = ReturnType<typeof useEdited>;
+
+/** A value that may be edited as text; undefined: there is none. */
+function useEdited(value: unknown) {
+  const first = useMemo(() => (value === undefined ? null : JSON.stringify(value, null, 2)), [value]);
+  const [text, setText] = useState<string | null>(null);
+  const edited = first !== null && text !== null && text !== first;
+  const parsed = useMemo(() => parse(edited ? text : null), [edited, text]);
+  return { first, edited, setText, ...parsed };
+}
+
+function Editing({ label, edit }: { label: string; edit: Edit }) {
+  if (edit.first === null) return null;
+  return (
+    <div className={css.editing}>
+      <p className="quiet">{label}</p>
+      <Suspense fallback={<Loading lines={4} />}>
+        <JsonEditor label={label} text={edit.first} onChange={edit.setText} />
+      </Suspense>
+      {edit.wrong && (
+        <p role="alert" className={css.wrong}>
+          {edit.wrong}
+        </p>
+      )}
+    </div>
   );
 }
 

@@ -18,8 +18,16 @@ export const runKey = (id: string) => ["run", id] as const;
 /** While a run is under way, what the stream does not tell (a step that began, an attempt that failed) is asked for. */
 const LOOK = 2_000;
 
+/** A long run is a long journal to read for the server: it is followed less often. */
+function pause(lanes: number): number {
+  return Math.min(10_000, Math.max(500, lanes / 2));
+}
+
 export function useRun(id: string) {
+  const client = useQueryClient();
+  const line = client.getQueryData<TimelineData>([...runKey(id), "timeline"]);
   useRefresh(["run", "step", "approval"], runKey(id), {
+    every: pause(line?.lanes.size ?? 0),
     only: (change) => change.id === id || change.run === id || change.run_id === id,
   });
   return useQuery({
@@ -64,7 +72,7 @@ export function useTimeline(id: string, live: boolean) {
       return joined(before, found);
     },
     structuralSharing: false,
-    refetchInterval: live ? LOOK : false,
+    refetchInterval: ({ state }) => live && Math.max(LOOK, pause(state.data?.lanes.size ?? 0)),
   });
 }
 
@@ -113,7 +121,7 @@ export function useDrawing(id: string, on: boolean) {
 
 export function useEvent(id: string | null) {
   return useQuery({
-    queryKey: ["events", id],
+    queryKey: ["event", id],
     queryFn: ({ signal }) => data(api.GET("/api/v1/events/{id}", { params: { path: { id: id ?? "" } }, signal })),
     enabled: id !== null,
     staleTime: 60_000,

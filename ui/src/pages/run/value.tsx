@@ -49,6 +49,11 @@ function cutOf(value: unknown): Cut | null {
   return ours ? { size: Number(size), preview: String(preview), raw } : null;
 }
 
+/** Whether only its beginning is there: then it cannot be edited here. */
+export function isCut(value: unknown): boolean {
+  return cutOf(value) !== null;
+}
+
 function CutValue({ title, name, cut, onWhole }: ValueProps & { cut: Cut; onWhole: (value: unknown) => void }) {
   const load = () =>
     doing(

@@ -108,7 +108,7 @@ function Leads({ one, run, flow, onSelect }: LineProps) {
         </button>
       )}
       {one.kind === "approval" && (
-        <Go to={`/approvals?approval=${encodeURIComponent(String(details.id))}`} className="link">
+        <Go to={`/approvals?id=${encodeURIComponent(String(details.id))}`} className="link">
           Decide
         </Go>
       )}

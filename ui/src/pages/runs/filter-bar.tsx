@@ -6,35 +6,27 @@ import { api, data } from "@/api/client";
 import { type Filters, useFilters } from "@/app/go";
 import { Button } from "@/design/button";
 import { shortId } from "@/design/data";
-import { Choice, Input, SearchField } from "@/design/fields";
-import { Dialog } from "@/design/overlays";
+import { SearchField } from "@/design/fields";
+import { TimeRange } from "@/design/range";
 import { Status } from "@/design/status";
 import { clock } from "@/format/text";
-import { RANGES, STATUSES, statusesOf, toggled } from "./filters";
+import { STATUSES, statusesOf, toggled } from "./filters";
 import css from "./runs.module.css";
-
-const OWN = "own";
 
 export function FilterBar() {
   const [filters, set] = useFilters();
-  const [dates, setDates] = useState(false);
-  const own = Boolean(filters.until) || (filters.since && !RANGES.some(([value]) => value === filters.since));
-  const options = [...RANGES, [OWN, own ? "Between two times" : "Between two times …"] as const];
   const any = Object.values(filters).some(Boolean);
-  const choose = (value: string) =>
-    value === OWN ? setDates(true) : set({ since: value || undefined, until: undefined });
   return (
     <div className={css.filters}>
       <StatusFilter filters={filters} set={set} />
       <SearchField label="Search runs" value={filters.q ?? ""} onSearch={(q) => set({ q })} />
       <FlowField value={filters.flow ?? ""} onChange={(flow) => set({ flow })} />
-      <Choice
+      <TimeRange
         label="When they began"
-        value={own ? OWN : (filters.since ?? "")}
-        options={options}
-        onChange={(event) => choose(event.target.value)}
+        since={filters.since}
+        until={filters.until}
+        onChange={({ since, until }) => set({ since, until })}
       />
-      {own && <Button onClick={() => setDates(true)}>Change times</Button>}
       <Chips filters={filters} set={set} />
       {any && (
         <Button
@@ -44,7 +36,6 @@ export function FilterBar() {
           Clear
         </Button>
       )}
-      {dates && <Between filters={filters} set={set} onClose={() => setDates(false)} />}
     </div>
   );
 }
@@ -141,46 +132,4 @@ function Chips({ filters, set }: Setting) {
 function short(value: string): string {
   const isTime = /^\d{4}-\d\d-\d\dT/.test(value) && !Number.isNaN(Date.parse(value));
   return isTime ? clock(value, Date.now()) : shortId(value);
-}
-
-/** What a field for dates and times shows, in the reader's own zone. */
-function local(time: string | undefined): string {
-  const at = time ? new Date(time) : null;
-  if (!at || Number.isNaN(at.getTime())) return "";
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
-
-function Between({ filters, set, onClose }: Setting & { onClose: () => void }) {
-  const [since, setSince] = useState(local(filters.since));
-  const [until, setUntil] = useState(local(filters.until));
-  const wrong = since && until && since >= until ? "This is not after the beginning." : null;
-  const iso = (text: string) => (text ? new Date(text).toISOString() : undefined);
-  const apply = () => {
-    set({ since: iso(since), until: iso(until) });
-    onClose();
-  };
-  return (
-    <Dialog
-      title="Runs that began between two times"
-      open
-      onOpen={onClose}
-      foot={
-        <>
-          <Button onClick={onClose}>Keep as it is</Button>
-          <Button look="main" disabled={Boolean(wrong)} onClick={apply}>
-            Show these
-          </Button>
-        </>
-      }
-    >
-      <Input label="From" type="datetime-local" value={since} onChange={(event) => setSince(event.target.value)} />
-      <Input
-        label="Until"
-        type="datetime-local"
-        value={until}
-        wrong={wrong}
-        onChange={(event) => setUntil(event.target.value)}
-      />
-    </Dialog>
-  );
 }

@@ -1,14 +1,14 @@
 /** Runs: the list of all of them, newest first, followed live. */
 import { useQuery } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { api, data } from "@/api/client";
 import { useFollowed } from "@/api/followed";
 import { useFilters } from "@/app/go";
 import { useMay } from "@/app/me";
 import { Button } from "@/design/button";
+import { FollowedTable } from "@/design/followed-table";
 import { Page, Section } from "@/design/page";
 import { Empty, Loading } from "@/design/states";
-import { Table } from "@/design/table";
 import { count } from "@/format/text";
 import { Chosen } from "./chosen";
 import { columns, type RunRow } from "./columns";
@@ -66,40 +66,24 @@ export default function Runs() {
 function List({ query, found }: { query: RunQuery; found: string }) {
   const runs = useRuns(query);
   const may = useMay("operator");
-  const [top, setTop] = useState(true);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const { atTop, again, torn } = runs;
-  // What is chosen must not move away under the hand.
-  const free = top && chosen.size === 0;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: only a change of this holds or lets go
-  useEffect(() => atTop(free), [free]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another list begins at its top, with nothing chosen
-  useEffect(() => {
-    runs.release();
-    setChosen(new Set());
-  }, [query]);
-  useEffect(() => {
-    if (torn && free) void again();
-  }, [torn, free, again]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: in another list nothing is chosen
+  useEffect(() => setChosen(new Set()), [query]);
   useFurther(runs, query);
   return (
-    <div className={css.list} data-stale={runs.stale}>
+    <>
       {may && <Chosen chosen={chosen} query={query} found={found} onClear={() => setChosen(new Set())} />}
-      <News runs={runs} />
-      <Table
+      <FollowedTable
         label="Runs"
+        list={runs}
+        of={JSON.stringify(query)}
+        held={chosen.size > 0}
         columns={columns}
-        rows={runs.items}
-        id={(run) => run.id}
         to={(run) => `/runs/${run.id}`}
         picking={may ? { chosen, onChange: setChosen } : undefined}
-        error={runs.error}
-        again={() => void again()}
-        onTop={useCallback((there: boolean) => setTop(there), [])}
-        more={runs.more}
         empty={<Nothing query={query} runs={runs} />}
       />
-    </div>
+    </>
   );
 }
 
@@ -119,22 +103,6 @@ function useFurther(runs: Followed, query: RunQuery): void {
     setLooked({ query, times: times + 1 });
     more();
   }, [few, more, times, query]);
-}
-
-/** New rows are told, not pushed in, while somebody reads further down. */
-function News({ runs }: { runs: Followed }) {
-  const show = () => {
-    runs.release();
-    if (runs.torn) void runs.again();
-    document.querySelector("[data-table-frame]")?.scrollTo({ top: 0 });
-    window.scrollTo({ top: 0 });
-  };
-  if (runs.news === 0) return null;
-  return (
-    <div className={css.news} role="status">
-      <Button onClick={show}>{runs.torn ? `More than ${runs.news} new` : `${runs.news} new`}</Button>
-    </div>
-  );
 }
 
 function Nothing({ query, runs }: { query: RunQuery; runs: Followed }) {

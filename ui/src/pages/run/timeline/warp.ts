@@ -58,6 +58,8 @@ export function warp(busy: Busy, from: number, to: number): Warp {
     at = Math.max(at, end ?? to);
   }
   const working = to - from - idle.reduce((sum, [a, b]) => sum + b - a, 0);
+  // Nothing but waiting: there is nothing to make room for.
+  if (working <= 0) return STRAIGHT;
   const width = Math.max(SHORTEST / 10, working * SHARE);
   const long = idle.filter(([a, b]) => b - a > Math.max(SHORTEST, width * 2));
   if (long.length === 0) return STRAIGHT;

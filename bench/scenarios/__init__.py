@@ -7,6 +7,7 @@ from bench.scenarios import (
     accept,
     control,
     crash,
+    diagram,
     explain,
     flow_tests,
     history,
@@ -44,5 +45,6 @@ ALL: tuple[Scenario, ...] = (
     listing.SCENARIO,
     listeners.SCENARIO,
     memory.SCENARIO,
+    diagram.SCENARIO,
     flow_tests.SCENARIO,
 )

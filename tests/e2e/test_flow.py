@@ -84,6 +84,8 @@ async def test_a_flow_reads_like_its_promise_is_drawn_and_walked_and_run() -> No
 
         await page.goto(f"{reactor.url}/ui/flows/order?tab=runs")
         await expect(page.get_by_role("row").filter(has_text="completed")).to_have_count(1)
+        await page.get_by_role("tab", name="Tests").click()
+        await expect(page.get_by_text("No test stands in its text")).to_be_visible()
         for tab in ("explain", "triggers"):
             await page.goto(f"{reactor.url}/ui/flows/order?tab={tab}")
             await expect(page.get_by_role("tabpanel")).to_contain_text("event")
@@ -166,6 +168,22 @@ async def test_a_new_flow_is_completed_simulated_and_made(tmp_path: Path) -> Non
         await page.get_by_role("button", name="Create flow").click()
         await expect(page.get_by_role("heading", name="my-flow")).to_be_visible()
         assert (tmp_path / "my-flow.yaml").read_text().startswith("name: my-flow")
+
+
+async def test_the_tests_of_a_flow_are_run_and_a_schedule_says_its_next_times() -> None:
+    flow = "name: tested\non: {schedule: {every: 1h}}\nsteps: [{name: a, action: log.info, message: hi}]\n"
+    cases = "tests:\n  - {name: good, expect: {status: completed}}\n  - {name: wrong, expect: {status: failed}}\n"
+    async with (
+        running_reactor({"tested": flow + cases}) as reactor,
+        control_room(reactor, "/flows/tested?tab=triggers") as page,
+    ):
+        await expect(page.get_by_role("region", name="Next:").get_by_role("listitem")).to_have_count(10)
+        await page.get_by_role("tab", name="Tests").click()
+        await page.get_by_role("button", name="Run tests").click()
+        await expect(page.get_by_text("1 test fails")).to_be_visible(timeout=20_000)
+        await expect(page.get_by_role("row").filter(has_text="good")).to_contain_text("passed")
+        await accessible(page)
+        await shot(page, "flow-tests")
 
 
 async def test_hostile_texts_stay_texts_on_every_tab_and_width() -> None:

@@ -9,7 +9,7 @@ import {
   ViewportPortal,
 } from "@xyflow/react";
 import { Maximize, Minus, Plus } from "lucide-react";
-import { type KeyboardEvent, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { IconButton } from "@/design/button";
 import { toneOf } from "@/design/status";
 import { type Drawn, LaneBox, PlainBox, StartBox, StepBox } from "./boxes";
@@ -118,29 +118,36 @@ function extent({ width, height }: Layout): [[number, number], [number, number]]
 }
 
 function useNodes(plan: Layout, { states, selected, wrong }: FlowDiagramProps): Drawn[] {
-  return useMemo(
+  const all = useMemo(
     () =>
-      plan.boxes.map((box) => ({
-        id: box.id,
-        type: box.kind === "group" ? "steps" : box.kind,
-        position: { x: box.x, y: box.y },
-        width: box.width,
-        height: box.height,
-        zIndex: box.depth * 2,
-        data: {
-          box,
-          state: box.step && states?.get(box.step.path),
-          selected: box.step !== undefined && box.step.path === selected,
-          wrong: box.step !== undefined && (wrong?.has(box.step.path) ?? false),
+      plan.boxes.map((box): Drawn => {
+        const path = box.step?.path;
+        const about = {
+          state: path === undefined ? undefined : states?.get(path),
+          wrong: path !== undefined && (wrong?.has(path) ?? false),
           follows: states !== undefined,
-        },
-      })),
-    [plan, states, selected, wrong],
+        };
+        return {
+          id: box.id,
+          type: box.kind === "group" ? "steps" : box.kind,
+          position: { x: box.x, y: box.y },
+          width: box.width,
+          height: box.height,
+          zIndex: box.depth * 2,
+          data: { box, selected: false, ...about },
+        };
+      }),
+    [plan, states, wrong],
+  );
+  // Walking through five hundred steps makes one box new, and not five hundred.
+  return useMemo(
+    () => all.map((node) => (node.id === selected ? { ...node, data: { ...node.data, selected: true } } : node)),
+    [all, selected],
   );
 }
 
 /** All lines in one picture above the boxes: they are known, so nothing has to be measured. */
-function Lines({ plan, states }: { plan: Layout; states: FlowDiagramProps["states"] }) {
+const Lines = memo(function Lines({ plan, states }: { plan: Layout; states: FlowDiagramProps["states"] }) {
   const byId = useMemo(() => new Map(plan.boxes.map((box) => [box.id, box])), [plan]);
   return (
     <ViewportPortal>
@@ -153,7 +160,7 @@ function Lines({ plan, states }: { plan: Layout; states: FlowDiagramProps["state
       </svg>
     </ViewportPortal>
   );
-}
+});
 
 /** Whether the run has gone along there; undefined: no run is shown. */
 function taken(line: Line, states: FlowDiagramProps["states"]): boolean | undefined {

@@ -79,3 +79,10 @@ export function bytes(size: number): string {
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;
 }
+
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text that others have written, inside of a sentence of ours: marks that turn the direction of what follows are shown. */
+export function unturned(text: string): string {
+  return text.replace(TURNING, "\ufffd");
+}

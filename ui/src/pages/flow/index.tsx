@@ -11,6 +11,7 @@ import { useFlow } from "./data";
 import { Explained } from "./explained";
 import { Overview } from "./overview";
 import { FlowRuns } from "./runs";
+import { FlowTests } from "./tests";
 import { FlowTriggers } from "./triggers";
 import type { FlowWhole } from "./types";
 
@@ -25,7 +26,7 @@ export default function FlowPage() {
     <Page
       title={name}
       mark={flow && <Marks flow={flow} />}
-      says={flow && (flow.description || flow.sentence)}
+      says={flow && cut(flow.description || flow.sentence)}
       actions={flow && <FlowActions flow={flow} />}
     >
       <Shown value={flow} error={query.error} again={() => void query.refetch()}>
@@ -33,6 +34,12 @@ export default function FlowPage() {
       </Shown>
     </Page>
   );
+}
+
+const LONG = 400;
+
+function cut(text: string): string {
+  return text.length > LONG ? `${text.slice(0, LONG)}…` : text;
 }
 
 function Marks({ flow }: { flow: FlowWhole }) {
@@ -59,6 +66,7 @@ function Parts({ flow }: { flow: FlowWhole }) {
     part("versions", "Versions", <Versions flow={flow} />),
     part("triggers", "Triggers", <FlowTriggers flow={flow} />),
     part("runs", "Runs", <FlowRuns flow={flow} />),
+    part("tests", "Tests", <FlowTests key={flow.name} flow={flow} />),
     part("explain", "Explain", <Explained flow={flow} />),
   ];
   const value = tabs.some((tab) => tab.value === filters.tab) ? (filters.tab as string) : "overview";

@@ -6,7 +6,7 @@ import { Shown } from "@/design/states";
 import { Badge } from "@/design/status";
 import { Time } from "@/design/time";
 import { FlowDiagram } from "@/diagram";
-import { count, percent, plural, span } from "@/format/text";
+import { count, percent, plural, span, unturned } from "@/format/text";
 import { useDrawing, useFigures } from "./data";
 import css from "./flow.module.css";
 import { Latest } from "./latest";
@@ -20,7 +20,7 @@ export function Overview({ flow }: { flow: FlowWhole }) {
     <div className={css.columns}>
       <div className={css.main}>
         <Section title="What it does" padded>
-          <p className={css.lead}>{flow.sentence}</p>
+          <p className={css.lead}>{unturned(flow.sentence)}</p>
           {flow.reads.length > 1 && (
             <details className={css.lines}>
               <summary>Line by line</summary>

@@ -1,6 +1,7 @@
 /** The flow in plain English, line by line. Lines about a step lead to it. */
 import { useState } from "react";
 import { Go, useFilters } from "@/app/go";
+import { unturned } from "@/format/text";
 import css from "./flow.module.css";
 import type { FlowWhole } from "./types";
 
@@ -18,12 +19,12 @@ export function Promise_({ flow }: { flow: Pick<FlowWhole, "reads" | "sentence">
         return path ? (
           // biome-ignore lint/suspicious/noArrayIndexKey: lines of a text have no other identity
           <button key={n} type="button" style={style} onClick={() => setFilters({ step: path })}>
-            {text}
+            {unturned(text)}
           </button>
         ) : (
           // biome-ignore lint/suspicious/noArrayIndexKey: lines of a text have no other identity
           <p key={n} style={style}>
-            {text}
+            {unturned(text)}
           </p>
         );
       })}

@@ -11,6 +11,7 @@ import { TriggerDetail } from "@/pages/triggers/detail";
 import { sorted } from "@/pages/triggers/triggers";
 import css from "./flow.module.css";
 import type { FlowWhole } from "./types";
+import { Upcoming } from "./upcoming";
 
 const BY_HAND = (
   <Empty title="Nothing starts it by itself" icon={Zap}>
@@ -47,16 +48,19 @@ export function FlowTriggers({ flow }: { flow: FlowWhole }) {
   const [filters, set] = useFilters();
   const open = flow.triggers.find((trigger) => trigger.key === filters.trigger);
   return (
-    <Section title="Triggers">
-      <Table
-        label={`Triggers of ${flow.name}`}
-        columns={columns}
-        rows={sorted(flow.triggers)}
-        id={(trigger) => trigger.key}
-        onOpen={(trigger) => set({ trigger: trigger.key })}
-        empty={BY_HAND}
-      />
-      {open && <TriggerDetail row={open} onClose={() => set({ trigger: undefined })} />}
-    </Section>
+    <div className={css.main}>
+      <Section title="Triggers">
+        <Table
+          label={`Triggers of ${flow.name}`}
+          columns={columns}
+          rows={sorted(flow.triggers)}
+          id={(trigger) => trigger.key}
+          onOpen={(trigger) => set({ trigger: trigger.key })}
+          empty={BY_HAND}
+        />
+        {open && <TriggerDetail row={open} onClose={() => set({ trigger: undefined })} />}
+      </Section>
+      <Upcoming flow={flow} />
+    </div>
   );
 }

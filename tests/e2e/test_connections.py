@@ -56,6 +56,7 @@ async def test_a_connection_is_made_refused_saved_tested_changed_and_deleted() -
 async def test_every_type_has_a_form_at_every_width() -> None:
     async with running(text=USER) as it, control_room(it.reactor, "/connections?new=1", theme="dark") as page:
         dialog = page.get_by_role("dialog")
+        await expect(dialog.get_by_label("Type").locator("option", has_text="kafka")).to_be_attached()
         types = await dialog.get_by_label("Type").locator("option").evaluate_all("all => all.map(one => one.value)")
         assert {"kafka", "http", "postgres", "imap"} <= set(types)
         for size in WIDTHS.values():

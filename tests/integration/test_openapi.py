@@ -91,4 +91,5 @@ def test_every_list_has_the_same_shape_and_can_be_paged() -> None:
             # Those that are whole: what one run, flow or folder has.
             assert line.path in {
                 "/api/v1/runs/{id}/logs", "/api/v1/flows/{name}/versions", "/api/v1/problems", "/api/v1/instances",
+                "/api/v1/alerts/rules", "/api/v1/alerts/kinds", "/api/v1/alerts/silences",
             }, line.path  # fmt: skip

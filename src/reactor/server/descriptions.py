@@ -18,6 +18,7 @@ _LETTERS = "[0-7][0-9a-hjkmnp-tv-z]{12}"
 _STATUS = "(pending|running|waiting|paused|completed|failed|cancelled)"
 _DATE = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,3})?Z"
+_ALERT = "(pending|firing|resolved|active)"
 TIME: dict[str, Any] = {
     "type": "string",
     "pattern": f"^({_DURATION[1:-1]}|{_DATE}T{_CLOCK})?$",
@@ -53,6 +54,11 @@ AT: dict[tuple[str, str], dict[str, Any]] = {
     ("/api/v1/events", "cursor"): _id("evt"),
     ("/api/v1/dead-letters", "cursor"): _id("ltr"),
     ("/api/v1/approvals", "cursor"): _id("run"),
+    ("/api/v1/alerts", "state"): {"type": "string", "pattern": f"^({_ALERT}(,{_ALERT})*)?$", "examples": ["active"]},
+    ("/api/v1/runs/{id}/logs", "step"): {"type": "string", "examples": ["each[3].read"]},
+    ("/api/v1/runs/{id}/logs", "q"): {"type": "string"},
+    ("/api/v1/runs/{id}/logs", "level"): {"enum": ["debug", "info", "warn", "warning", "error", ""]},
+    ("/api/v1/runs/{id}/logs", "cursor"): {"type": "string", "pattern": "^([0-9]{1,15}-[0-9]{1,7})?$"},
     ("/api/v1/search", "limit"): {"type": "integer", "minimum": 1, "maximum": 20, "default": 5},
     ("/api/v1/triggers/{flow}/{index}/upcoming", "limit"): {
         "type": "integer", "minimum": 1, "maximum": 100, "default": 10,

@@ -82,6 +82,9 @@ steps:
     with: {command: "exit 3"}
     retry: {max: 3, delay: 50ms}
     continue_on_error: true
+  - name: tells
+    for_each: "{{ range(1100) | list }}"
+    steps: [{name: say, action: log.info, with: {message: "line {{ item }}"}}]
   - {name: nap, wait: 1500ms}
   - {name: sub, call: child}
 """
@@ -237,7 +240,7 @@ async def test_loops_branches_attempts_and_children_over_time() -> None:
             await expect(lane(page, "s")).to_contain_text("cancelled")
             await expect(lane(page, "flaky")).to_contain_text("×3")
             await expect(page.get_by_label("What it waits for")).to_contain_text("waits for the end of child")
-            await expect(page.get_by_role("treeitem")).to_have_count(9)
+            await expect(page.get_by_role("treeitem")).to_have_count(10)
             await shot(page, "run-busy-light")
             await accessible(page)
             tree = page.get_by_role("tree")
@@ -264,6 +267,9 @@ async def test_loops_branches_attempts_and_children_over_time() -> None:
             await page.set_viewport_size({"width": 1440, "height": 900})
             await page.goto(f"{reactor.url}/ui/runs/{run}?tab=diagram")
             await expect(page.get_by_role("tabpanel")).to_contain_text("400")
+            await page.get_by_role("tab", name="Logs").click()
+            await page.get_by_role("searchbox", name="Search the logs").fill("line 1099")
+            await expect(page.get_by_label("Lines of the log")).to_contain_text("line 1099")
             await page.get_by_role("link", name=re.compile("^run_")).first.click()
             await expect(page.get_by_role("heading", name="child", level=1)).to_be_visible()
             await expect(page.get_by_text("Called by")).to_be_visible()

@@ -4,7 +4,7 @@ import { Download } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import type { Shapes } from "@/api/client";
 import { useFilters } from "@/app/go";
-import { IconButton } from "@/design/button";
+import { Button, IconButton } from "@/design/button";
 import { Copy } from "@/design/data";
 import { Check, Choice, SearchField } from "@/design/fields";
 import { Empty, Shown } from "@/design/states";
@@ -25,11 +25,23 @@ function rank(level: string): number {
 
 export function Logs({ run, onSelect }: { run: RunWhole; onSelect: (path: string) => void }) {
   const live = !isOver(run);
-  const logs = useLogs(run.id, live, true);
+  const logs = useLogs(run.id, live);
   return (
     <section className={css.sheet} aria-label="Logs">
       <Shown value={logs.data} error={logs.error} again={() => void logs.refetch()}>
-        {(found) => <Viewer run={run} lines={found.items} live={live} onSelect={onSelect} />}
+        {(found) => (
+          <>
+            <Viewer run={run} lines={found.items} live={live} onSelect={onSelect} />
+            {found.more && (
+              <p className={css.bar}>
+                <Button disabled={logs.isFetching} onClick={() => void logs.refetch()}>
+                  More lines
+                </Button>
+                <span className="quiet">These are the first {found.items.length.toLocaleString("en")}.</span>
+              </p>
+            )}
+          </>
+        )}
       </Shown>
     </section>
   );

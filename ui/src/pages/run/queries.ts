@@ -102,12 +102,39 @@ export function useStep(id: string, path: string | null, live: boolean) {
   });
 }
 
-export function useLogs(id: string, live: boolean, on: boolean) {
+export interface LogData {
+  items: readonly Shapes["LogLine"][];
+  /** Lines of pages that are full, and where the page begins that may still grow. */
+  done: number;
+  from: string | undefined;
+  /** There are more than have been asked for. */
+  more: boolean;
+}
+
+const PAGES = 20;
+
+/** The lines come by pages; what has been read stays, and only the last page is asked for again. */
+export function useLogs(id: string, live: boolean) {
+  const client = useQueryClient();
+  const key = [...runKey(id), "logs"];
   return useQuery({
-    queryKey: [...runKey(id), "logs"],
-    queryFn: ({ signal }) => data(api.GET("/api/v1/runs/{id}/logs", { params: { path: { id } }, signal })),
-    enabled: on,
-    refetchInterval: live && on ? LOOK : false,
+    queryKey: key,
+    queryFn: async ({ signal }): Promise<LogData> => {
+      const before = client.getQueryData<LogData>(key);
+      const items = before ? before.items.slice(0, before.done) : [];
+      let from = before?.from;
+      for (let page = 0; page < PAGES; page += 1) {
+        const query = from === undefined ? {} : { cursor: from };
+        const found = await data(api.GET("/api/v1/runs/{id}/logs", { params: { path: { id }, query }, signal }));
+        const done = items.length;
+        items.push(...found.items);
+        if (!found.next) return { items, done, from, more: false };
+        from = found.next;
+      }
+      return { items, done: items.length, from, more: true };
+    },
+    structuralSharing: false,
+    refetchInterval: ({ state }) => live && Math.max(LOOK, pause(state.data?.items.length ?? 0)),
   });
 }
 

@@ -1,5 +1,5 @@
 /** What would be different, by meaning, and what that means for runs that are under way. */
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { api, data, type Shapes } from "@/api/client";
 import { address, Go } from "@/app/go";
 import { Empty, Loading, Shown, Strip } from "@/design/states";
@@ -15,13 +15,14 @@ type Change = Shapes["ChangeShape"];
 const TONES: Record<string, Tone> = { added: "good", removed: "bad", moved: "busy", changed: "warn", renamed: "held" };
 const ALIVE = "pending,running,waiting,paused";
 
-export function useChanges(flow: FlowWhole, text: string, ready: boolean) {
+function useChanges(flow: FlowWhole, text: string, ready: boolean) {
   const paused = usePaused(text, 400);
   return useQuery({
     queryKey: ["flows", "would-change", flow.name, flow.version, paused],
     queryFn: ({ signal }) =>
       ask<Shapes["TextDiff"]>(`/api/v1/flows/${encodeURIComponent(flow.name)}/diff`, paused, { signal }),
     enabled: ready && paused === text,
+    placeholderData: keepPreviousData,
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 30_000,
   });
@@ -32,13 +33,17 @@ export function WouldChange({
   text,
   before,
   ready,
+  fresh,
 }: {
   flow: FlowWhole;
   text: string;
   before: string;
+  /** It has no errors, as far as is known. */
   ready: boolean;
+  /** What is known is of this very text. */
+  fresh: boolean;
 }) {
-  const query = useChanges(flow, text, ready);
+  const query = useChanges(flow, text, ready && fresh);
   const shown = usePaused(text, 400);
   if (text === before) return <Empty title="Nothing is changed yet" />;
   return (

@@ -23,11 +23,19 @@ export default function Writing({ flow }: { flow: FlowWhole }) {
   const readOnly = !flow.writable || !may;
   const draft = useDraft(flow.name, there);
   const saving = useSaving(flow, draft);
-  const { checked } = useChecked(draft.text);
+  const { checked, fresh } = useChecked(draft.text);
   const changes = {
     value: "changes",
     label: <>Changes {draft.changed && <Badge tone="warn">not saved</Badge>}</>,
-    content: <WouldChange flow={flow} text={draft.text} before={draft.base.text} ready={checked?.valid ?? false} />,
+    content: (
+      <WouldChange
+        flow={flow}
+        text={draft.text}
+        before={draft.base.text}
+        ready={checked?.valid ?? false}
+        fresh={fresh}
+      />
+    ),
   };
   return (
     <div className={css.writing}>

@@ -249,7 +249,7 @@ async def test_figures_and_metrics(tmp_path: Path) -> None:
         figures = await held(kit, "GET", "/api/v1/metrics")
         assert (figures["events"]["accepted"], figures["runs"]["finished"], figures["runs"]["failed"]) == (2, 2, 1)
         assert figures["memory"] > 1_000_000
-        assert (figures["letters"], figures["approvals"]) == (0, 0)
+        assert (figures["letters"], figures["approvals"], figures["alerts"]) == (0, 0, 0)
         text = (await kit.http.get("/metrics")).text
         lines = [line for line in text.splitlines() if not line.startswith("#")]
         assert all(re.fullmatch(r'reactor_[a-z_]+(\{([a-z_]+="[^"]*",?)+\})? -?[\d.e-]+', line) for line in lines), (

@@ -1,5 +1,4 @@
 import "@fontsource-variable/inter/wght.css";
-import "@fontsource-variable/jetbrains-mono/wght.css";
 import "./design/tokens.css";
 import "./design/base.css";
 import "./app/theme";
@@ -25,6 +24,11 @@ const queries = new QueryClient({
     },
   },
 });
+
+// Ids are read in the system's own font until the page is there: the first view is 41 KB lighter.
+const ofCode = () => void import("@fontsource-variable/jetbrains-mono/wght.css");
+if ("requestIdleCallback" in window) requestIdleCallback(ofCode);
+else setTimeout(ofCode, 1_000);
 
 const root = document.getElementById("root");
 if (root) {

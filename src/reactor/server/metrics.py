@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import reactor
+from reactor.engine.alerts.states import FIRING
 from reactor.engine.engine import Engine
 from reactor.model.clock import to_iso
 from reactor.model.states import RunStatus, TriggerState
@@ -72,6 +73,7 @@ async def figures(engine: Engine) -> dict[str, Any]:
         "triggers": triggers(engine),
         "letters": sum(engine.letters.counts.values()),
         "approvals": engine.approvals.waiting,
+        "alerts": sum(one.state == FIRING for one in engine.alerts.active.values()),
         "memory": memory(),
     }
 

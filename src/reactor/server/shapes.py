@@ -480,6 +480,8 @@ class Figures(Shape):
     """Dead letters that wait for a decision."""
     approvals: int
     """Questions that wait for people."""
+    alerts: int
+    """Alerts that fire, acknowledged and silenced ones too."""
     memory: int
     """Bytes of the process."""
 

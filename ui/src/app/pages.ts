@@ -39,6 +39,7 @@ export const PAGES: readonly PageOf[] = [
   { path: "/connections", load: () => import("@/pages/connections") },
   { path: "/secrets", load: () => import("@/pages/secrets") },
   { path: "/alerts", load: () => import("@/pages/alerts") },
+  { path: "/alerts/$id", load: () => import("@/pages/alerts") },
   { path: "/instances", load: () => import("@/pages/instances") },
   { path: "/access", load: () => import("@/pages/access") },
   { path: "/audit", load: () => import("@/pages/audit") },

@@ -1,12 +1,16 @@
 /** What the palette offers for what has been typed so far. */
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useLocation } from "@tanstack/react-router";
 import {
   Ban,
+  Cable,
+  CalendarClock,
   CirclePause,
   CirclePlay,
   Clock,
+  Inbox,
   Keyboard,
+  KeyRound,
   LogOut,
   type LucideIcon,
   Moon,
@@ -23,8 +27,8 @@ import { useMay } from "./me";
 import { PLACES } from "./pages";
 import { below } from "./places";
 import { recent } from "./recent";
+import { signOut } from "./sign-out";
 import { setTheme } from "./theme";
-import { signOut } from "./user-menu";
 
 export interface Choice extends Found {
   icon: LucideIcon;
@@ -56,6 +60,7 @@ export function useChoices(
     staleTime: 30_000,
   });
   const found = flows.data?.items ?? [];
+  const others = useSearch(text);
   const groups: Group[] = [
     { title: "This id", choices: byId(text) },
     { title: "Here", choices: may.edit ? onHere(here).filter((each) => fits(each, text)) : [] },
@@ -66,8 +71,41 @@ export function useChoices(
       title: "Do",
       choices: ranked([...actions(may.edit, does), ...(text && may.edit ? onFlows(found, does) : [])], text, MOST),
     },
+    { title: "Found", choices: (others.data?.items ?? []).flatMap(asHit) },
   ];
-  return { groups: groups.filter((group) => group.choices.length > 0), looking: flows.isPending, error: flows.error };
+  return {
+    groups: groups.filter((group) => group.choices.length > 0),
+    looking: flows.isPending || others.isFetching,
+    error: flows.error ?? others.error,
+  };
+}
+
+/** What only the server knows. It comes last, so that nothing moves when it is there. */
+function useSearch(text: string) {
+  const q = text.trim().slice(0, 200);
+  return useQuery({
+    queryKey: ["search", q],
+    queryFn: ({ signal }) => data(api.GET("/api/v1/search", { params: { query: { q } }, signal })),
+    enabled: q.length > 1,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Where each kind is; flows are offered already. */
+const HITS: Readonly<Record<string, readonly [LucideIcon, (id: string) => string]>> = {
+  run: [Play, (id) => `/runs/${id}`],
+  event: [Zap, (id) => `/events/${id}`],
+  trigger: [CalendarClock, (id) => `/triggers?flow=${id.slice(0, id.lastIndexOf("%2F"))}`],
+  connection: [Cable, () => "/connections"],
+  secret: [KeyRound, () => "/secrets"],
+  approval: [Inbox, (id) => `/approvals?id=${id}`],
+};
+
+function asHit({ kind, id, title, detail }: Shapes["Hit"]): Choice[] {
+  const known = HITS[kind];
+  if (!known) return [];
+  const [icon, to] = known;
+  return [{ id: `${kind} ${id}`, name: title, says: detail || kind, icon, to: to(encodeURIComponent(id)) }];
 }
 
 function byId(text: string): Choice[] {

@@ -2,7 +2,7 @@
 import { Outlet, useLocation } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { begin } from "@/api/live";
-import { Toasts } from "@/design/overlays";
+import { Toasts } from "@/design/toasts";
 import { useKeys } from "./keys";
 import { below, whereabouts } from "./places";
 import { remember } from "./recent";
@@ -12,11 +12,12 @@ import { useSignedOut } from "./signed-out";
 import { Top } from "./top";
 
 const Palette = lazy(() => import("./palette"));
+const Password = lazy(() => import("./password"));
 const KeysShown = lazy(() => import("./keys-shown"));
 
 export function Shell() {
   const [menu, setMenu] = useState(false);
-  const [above, setAbove] = useState<"palette" | "keys" | null>(null);
+  const [above, setAbove] = useState<"palette" | "keys" | "password" | null>(null);
   const path = useLocation().pathname;
   useEffect(begin, []);
   useSignedOut();
@@ -36,13 +37,20 @@ export function Shell() {
       <Side open={menu} path={path} />
       {menu && <button type="button" className={css.veil} aria-label="Close the menu" onClick={() => setMenu(false)} />}
       <div className={css.body}>
-        <Top menu={menu} setMenu={setMenu} onFind={() => setAbove("palette")} onKeys={() => setAbove("keys")} />
+        <Top
+          menu={menu}
+          setMenu={setMenu}
+          onFind={() => setAbove("palette")}
+          onKeys={() => setAbove("keys")}
+          onPassword={() => setAbove("password")}
+        />
         <main id="main" tabIndex={-1}>
           <Outlet />
         </main>
       </div>
       <Suspense fallback={null}>
         {above === "palette" && <Palette onOpen={close} onKeys={() => setAbove("keys")} />}
+        {above === "password" && <Password onOpen={close} />}
         {above === "keys" && <KeysShown onOpen={close} />}
       </Suspense>
       <Toasts />

@@ -58,6 +58,7 @@ function useWaiting(): Record<string, Waiting> {
   return {
     "/triggers": { many: failed, says: `${plural(failed, "trigger")} failed`, tone: "bad" },
     "/approvals": { many: figures.approvals, says: `${plural(figures.approvals, "question")} open`, tone: "warn" },
+    "/alerts": { many: figures.alerts, says: `${plural(figures.alerts, "alert")} firing`, tone: "bad" },
     "/dead-letters": { many: figures.letters, says: `${plural(figures.letters, "dead letter")}`, tone: "warn" },
   };
 }

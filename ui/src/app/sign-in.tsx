@@ -6,6 +6,7 @@ import { Button } from "@/design/button";
 import { Input } from "@/design/fields";
 import { Strip } from "@/design/states";
 import { address, useFilters } from "./go";
+import { forgetMe } from "./me";
 import css from "./sign-in.module.css";
 
 interface Options {
@@ -41,6 +42,7 @@ export function SignIn() {
         headers: { "content-type": "application/json" },
         body: JSON.stringify(form),
       });
+      forgetMe();
       window.location.assign(next);
     } catch (error) {
       setWrong(error instanceof Error ? error.message : String(error));

@@ -7,18 +7,20 @@ import { MOD } from "./keys";
 import { LiveMark } from "./live-mark";
 import { whereabouts } from "./places";
 import css from "./shell.module.css";
-import { UserMenu } from "./user-menu";
+import { User } from "./user";
 
 export function Top({
   menu,
   setMenu,
   onFind,
   onKeys,
+  onPassword,
 }: {
   menu: boolean;
   setMenu: (open: boolean) => void;
   onFind: () => void;
   onKeys: () => void;
+  onPassword: () => void;
 }) {
   return (
     <header className={css.top}>
@@ -32,7 +34,7 @@ export function Top({
         <kbd aria-hidden>{MOD} K</kbd>
       </button>
       <LiveMark />
-      <UserMenu onKeys={onKeys} />
+      <User onKeys={onKeys} onPassword={onPassword} />
     </header>
   );
 }

@@ -1,11 +1,10 @@
 /** Who is signed in, what they may do, and what concerns only them. */
-import { Keyboard, KeyRound, LogOut, Monitor, Moon, Sun, UserRound } from "lucide-react";
-import { send } from "@/api/client";
-import { Button } from "@/design/button";
-import { doing, Menu, type MenuItem } from "@/design/overlays";
-import { useMe } from "./me";
-import css from "./shell.module.css";
+import { Keyboard, KeyRound, LogOut, Monitor, Moon, Sun } from "lucide-react";
+import { Menu, type MenuItem } from "@/design/menu";
+import { type Me, useMe } from "./me";
+import { signOut } from "./sign-out";
 import { setTheme, type Theme, useTheme } from "./theme";
+import { Who } from "./user";
 
 const THEMES: readonly (readonly [Theme, string, typeof Sun])[] = [
   ["system", "Theme of the system", Monitor],
@@ -13,7 +12,7 @@ const THEMES: readonly (readonly [Theme, string, typeof Sun])[] = [
   ["dark", "Dark theme", Moon],
 ];
 
-export function UserMenu({ onKeys, onPassword }: { onKeys: () => void; onPassword?: () => void }) {
+export default function UserMenu({ onKeys, onPassword }: { onKeys: () => void; onPassword: () => void }) {
   const me = useMe();
   const chosen = useTheme();
   const items: MenuItem[] = [
@@ -25,27 +24,23 @@ export function UserMenu({ onKeys, onPassword }: { onKeys: () => void; onPasswor
     })),
     { label: "Keys", icon: <Keyboard aria-hidden />, onSelect: onKeys, apart: true },
   ];
-  if (onPassword) items.push({ label: "Change password", icon: <KeyRound aria-hidden />, onSelect: onPassword });
+  if (me.password) items.push({ label: "Change password", icon: <KeyRound aria-hidden />, onSelect: onPassword });
   items.push({ label: "Sign out", icon: <LogOut aria-hidden />, onSelect: signOut, apart: true });
   return (
     <Menu
       head={
         <>
           <strong>{me.name}</strong>
-          <div className="quiet">{me.role}</div>
+          <div className="quiet">{saysOf(me)}</div>
         </>
       }
-      trigger={
-        <Button look="plain" className={css.who} aria-label={`You: ${me.name}`}>
-          <UserRound aria-hidden />
-          <span>{me.name}</span>
-        </Button>
-      }
+      trigger={<Who />}
       items={items}
+      begun
     />
   );
 }
 
-export async function signOut(): Promise<void> {
-  if (await doing(send("/logout", { method: "POST" }), "You are signed out")) window.location.assign("/ui/sign-in");
+function saysOf({ role, user }: Me): string {
+  return user === null ? `${role}, by the admin token` : role;
 }

@@ -1,6 +1,16 @@
 /** What needs a person now, the worst first. Nothing of it is a matter of taste: each row says what, and leads there. */
 import { useQuery } from "@tanstack/react-query";
-import { Check, CircleAlert, HardDrive, Inbox, type LucideIcon, MailWarning, OctagonX, Unplug } from "lucide-react";
+import {
+  BellRing,
+  Check,
+  CircleAlert,
+  HardDrive,
+  Inbox,
+  type LucideIcon,
+  MailWarning,
+  OctagonX,
+  Unplug,
+} from "lucide-react";
 import type { ReactNode } from "react";
 import { api, data, type Shapes } from "@/api/client";
 import { useRefresh } from "@/api/refresh";
@@ -28,7 +38,14 @@ export interface Need {
 const MOST = 4;
 
 export function Needs({ window }: { window: Window }) {
-  const needs = [...useTrouble(), ...useTriggerNeeds(), ...useFailing(window), ...useQuestions(), ...useLetters()];
+  const needs = [
+    ...useTrouble(),
+    ...useAlerts(),
+    ...useTriggerNeeds(),
+    ...useFailing(window),
+    ...useQuestions(),
+    ...useLetters(),
+  ];
   if (needs.length === 0) {
     return (
       <p className={`${css.calm} ${toneClass("good")}`} role="status">
@@ -89,6 +106,40 @@ function useTrouble(): Need[] {
       to: "/flows",
     })),
   ];
+}
+
+/** What has a row of its own here. */
+const TOLD_BESIDE = new Set(["trigger_failed", "dead_letters", "store_trouble"]);
+
+/** Those that nobody looks after yet, and that nobody has silenced. */
+function useAlerts(): Need[] {
+  const key = ["alerts", "firing"];
+  useRefresh(["alert"], key);
+  const firing = useQuery({
+    queryKey: key,
+    queryFn: () => data(api.GET("/api/v1/alerts", { params: { query: { state: "firing", limit: 100 } } })),
+  });
+  const rows = (firing.data?.items ?? [])
+    .filter((one) => !one.acknowledged && !one.silence && !TOLD_BESIDE.has(one.kind))
+    .map(
+      (one): Need => ({
+        id: `alert ${one.id}`,
+        tone: one.severity === "critical" ? "bad" : "warn",
+        icon: BellRing,
+        what: one.subject ? `${one.rule}: ${one.subject}` : one.rule,
+        why: one.reason,
+        at: one.fired_at,
+        to: `/alerts/${one.id}`,
+      }),
+    );
+  return few(rows, (n) => ({
+    id: "alerts",
+    tone: "bad",
+    icon: BellRing,
+    what: `${n} more alerts`,
+    why: "",
+    to: "/alerts?state=firing",
+  }));
 }
 
 function useTriggerNeeds(): Need[] {

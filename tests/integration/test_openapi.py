@@ -88,7 +88,7 @@ def test_every_list_has_the_same_shape_and_can_be_paged() -> None:
         if {"limit", "cursor"} <= parameters.keys():
             assert parameters["limit"]["schema"]["maximum"] == 1_000, line.path
         else:
-            # Those that are whole: what one run, flow or folder has.
+            # Those that are whole: what one run, flow or folder has, and what people set by hand.
             assert line.path in {
                 "/api/v1/runs/{id}/logs", "/api/v1/flows/{name}/versions", "/api/v1/problems", "/api/v1/instances",
                 "/api/v1/alerts/rules", "/api/v1/alerts/kinds", "/api/v1/alerts/silences",

@@ -100,6 +100,14 @@ TAGS: dict[str, str] = {
     "secrets": "Names of secrets; values go in and never come out.",
     "search": "A few of everything, for a palette.",
     "stream": "Everything that changes, as it changes.",
+    "metrics": "The engine in numbers, now and over time.",
+    "instances": "Processes of Reactor, and the machines they are on.",
+    "alerts": "What is not as it should be: rules, states, silences.",
+    "me": "Who is signed in.",
+    "users": "People who may sign in.",
+    "tokens": "Tokens for programs.",
+    "sessions": "Browsers that are signed in.",
+    "audit": "Who changed what, and when.",
 }
 
 

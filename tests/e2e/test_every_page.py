@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
-from tests.e2e.browser_kit import ROOT, WIDTHS, accessible, control_room, no_sideways, shot
 
 from reactor.testing.running import RunningReactor, running_reactor
+from tests.e2e.browser_kit import ROOT, WIDTHS, accessible, control_room, no_sideways, shot
 
 HOSTILE = '<img src=x onerror="document.title=1">\u202e"><script>1</script>' + "w" * 400
 FLOWS = {

@@ -312,3 +312,18 @@ async def test_events_by_subject_and_by_how_the_type_begins(tmp_path: Path) -> N
         both = (await held(kit, "GET", "/api/v1/events?type=order.*&subject=2"))["items"]
         assert [row["subject"] for row in both] == ["2"]
         assert len((await held(kit, "GET", "/api/v1/events?type=*"))["items"]) == 4
+
+
+async def test_a_long_answer_is_packed_for_whoever_takes_it(tmp_path: Path) -> None:
+    async with serving(tmp_path, flow("o")) as kit:
+        for number in range(40):
+            await kit.http.post("/events", json={"type": "o", "data": {"n": number}})
+        long = await kit.http.get("/api/v1/events", headers={**kit.auth, "accept-encoding": "gzip"})
+        assert long.headers["content-encoding"] == "gzip"
+        assert len(long.json()["items"]) == 40
+        assert int(long.headers["content-length"]) < len(long.content) / 4
+        plain = await kit.http.get("/api/v1/events", headers={**kit.auth, "accept-encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        assert plain.content == long.content
+        short = await kit.http.get("/api/v1/events", params={"limit": 1}, headers=kit.auth)
+        assert "content-encoding" not in short.headers

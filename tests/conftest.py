@@ -63,6 +63,8 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """In CI every server program is there, so a test that misses one fails."""
     report = yield
     _refuse_in_ci(report)
+    # Logs of hostile texts hold half surrogate pairs, which a worker cannot send to the process that reports.
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
     return report
 
 

@@ -3,7 +3,6 @@ import { useQuery } from "@tanstack/react-query";
 import { api, data } from "@/api/client";
 import { useRefresh } from "@/api/refresh";
 import { address, Go } from "@/app/go";
-import { shortId } from "@/design/data";
 import { Section } from "@/design/page";
 import { Empty, Shown } from "@/design/states";
 import { Status } from "@/design/status";
@@ -37,9 +36,10 @@ export function Latest({ flow }: { flow: FlowWhole }) {
             <ul className={css.latest}>
               {runs.map((run) => (
                 <li key={run.id}>
-                  <Go to={`/runs/${encodeURIComponent(run.id)}`} title={run.error?.message}>
+                  <Go to={`/runs/${encodeURIComponent(run.id)}`} title={run.error?.message ?? run.id}>
                     <Status value={run.status} bare />
-                    <span className="mono">{shortId(run.id)}</span>
+                    {/* The end of an id is what tells runs of one flow apart. */}
+                    <span className="mono">…{run.id.slice(-7)}</span>
                     <Took run={run} />
                     <Time at={run.created_at} />
                   </Go>

@@ -39,7 +39,7 @@ export function useColumns(): readonly Column<Listed>[] {
       { name: "Last run", width: "108px", cell: ({ figures }) => <LastRun figures={figures} /> },
       { name: "Next", width: "84px", secondary: true, cell: ({ flow }) => <Time at={nextFire(flow)} /> },
       ...(may
-        ? [{ name: "Actions", width: "52px", secondary: true, cell: ({ flow }: Listed) => <Actions flow={flow} /> }]
+        ? [{ name: "Actions", width: "72px", secondary: true, cell: ({ flow }: Listed) => <Actions flow={flow} /> }]
         : []),
     ],
     [may],

@@ -2,6 +2,7 @@
 be scrolled sideways. The list of pages is the application's own, so that none is forgotten.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -57,11 +58,23 @@ async def _fill(reactor: RunningReactor) -> dict[str, str]:
     first = await reactor.send("order.placed", {"id": 7, "total": 50, "note": HOSTILE}, subject=HOSTILE[:60])
     for number in range(12):
         await reactor.send("order.placed", {"id": number, "total": number * 3, "note": ""})
-    for type_ in ("refund.asked", "bad", "nap"):
+    for type_ in ("refund.asked", *["bad"] * 8, "nap"):
         await reactor.send(type_, {"id": HOSTILE})
     run = first["runs"][0]["id"]
     await reactor.finished(run)
-    return {"/runs/$id": f"/runs/{run}", "/events/$id": f"/events/{first['event_id']}", "/flows/$name": "/flows/order"}
+    alert = await _alert(reactor)
+    return {
+        "/runs/$id": f"/runs/{run}", "/events/$id": f"/events/{first['event_id']}", "/flows/$name": "/flows/order",
+        "/alerts/$id": f"/alerts/{alert}",
+    }  # fmt: skip
+
+
+async def _alert(reactor: RunningReactor) -> str:
+    """The alert of the flow that fails: rules are asked every few seconds."""
+    async with asyncio.timeout(30):
+        while not (found := (await reactor.get("/alerts"))["items"]):
+            await asyncio.sleep(0.2)
+    return str(found[0]["id"])
 
 
 async def _ready(page: Page) -> None:

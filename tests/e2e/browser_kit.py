@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, Response, async_playwright
+from playwright.async_api import ConsoleMessage, Page, Response, async_playwright, expect
 
 from reactor.testing.running import RunningReactor
 
@@ -32,7 +32,9 @@ _FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run", "--force-color-profile=srgb",
 )  # fmt: skip
-_PATIENCE = 10_000
+_PATIENCE = 20_000
+"""Milliseconds that a page has for what it is to show: the machine may be busy with other tests."""
+expect.set_options(timeout=_PATIENCE)
 
 
 class Complaints:

@@ -13,6 +13,7 @@ from playwright.async_api import Page, expect
 from reactor.testing.running import RunningReactor, running_reactor
 from tests.e2e.browser_kit import ROOT, WIDTHS, accessible, control_room, no_sideways, shot
 
+pytestmark = pytest.mark.timeout(300)
 HOSTILE = '<img src=x onerror="document.title=1">\u202e"><script>1</script>' + "w" * 400
 FLOWS = {
     "order": """

@@ -203,6 +203,7 @@ class App:
             problems=lambda: self.problems,
             editing=Editing(self.engine.book, self.compiler.load, self.folder),
             schema=self.compiler.schema,
+            # One of its own: it is worked with in threads, and the engine's is on the loop.
             vault=Vault(settings.data, self.engine.clock, settings.secret_key),
             run_tests=FlowTester(self.engine.book, settings.workflows, _shown_or_none(settings.workflows)).run,
         )

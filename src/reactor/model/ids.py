@@ -70,18 +70,24 @@ def to_text(prefix: str, number: int) -> str:
     )
 
 
+def _number(letters: str) -> int | None:
+    """What the letters say, or None when one is none of ours."""
+    number = 0
+    for letter in letters:
+        value = _VALUES.get(letter)
+        if value is None:
+            return None
+        number = number << 5 | value
+    return number
+
+
 def from_text(prefix: str, text: str) -> int | None:
     """The number of an id's text, or None when it is not an id of that kind."""
     head, _, tail = text.partition("_")
     if head != prefix or len(tail) != _WIDTH:
         return None
-    number = 0
-    for letter in tail:
-        value = _VALUES.get(letter)
-        if value is None:
-            return None
-        number = number << 5 | value
-    return number if number < 1 << 63 else None
+    number = _number(tail)
+    return number if number is not None and number < 1 << 63 else None
 
 
 def span(prefix: str, text: str) -> tuple[int, int] | None:
@@ -89,12 +95,9 @@ def span(prefix: str, text: str) -> tuple[int, int] | None:
     head, line, tail = text.partition("_")
     if head != prefix or not line or len(tail) > _WIDTH:
         return None
-    number = 0
-    for letter in tail:
-        value = _VALUES.get(letter)
-        if value is None:
-            return None
-        number = number << 5 | value
+    number = _number(tail)
+    if number is None:
+        return None
     open_bits = 5 * (_WIDTH - len(tail))
     first = number << open_bits
     return (first, min(first + (1 << open_bits), (1 << 63) - 1)) if first < 1 << 63 else None

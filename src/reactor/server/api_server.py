@@ -8,7 +8,7 @@ import msgspec
 
 from reactor.model.access import Role
 from reactor.model.errors import ForbiddenError
-from reactor.server import metrics, shapes
+from reactor.server import metrics, metrics_shapes, shapes
 from reactor.server.problems import Problem
 from reactor.server.stream import KINDS, Wanted
 from reactor.server.table import Call, get, post
@@ -26,7 +26,7 @@ class StreamQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The last id that was seen. `Last-Event-ID` counts for more."""
 
 
-@get("/api/v1/metrics", shapes.Figures)
+@get("/api/v1/metrics", metrics_shapes.Figures)
 async def figures(call: Call) -> Any:
     """The engine in numbers."""
     return await metrics.figures(call.engine)

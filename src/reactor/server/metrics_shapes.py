@@ -159,3 +159,27 @@ class Instance(Shape):
     """Milliseconds that the event loop was late, at most, in the last seconds."""
     triggers: dict[str, int]
     """How many in each state."""
+
+
+class Figures(Shape):
+    """The engine in numbers."""
+
+    version: str
+    started_at: str | None
+    ready: bool
+    trouble: str | None
+    """Why the store cannot write now."""
+    events: dict[str, int]
+    runs: dict[str, int]
+    live: int
+    queued: int
+    commits: int
+    triggers: dict[str, int]
+    letters: int
+    """Dead letters that wait for a decision."""
+    approvals: int
+    """Questions that wait for people."""
+    alerts: int
+    """Alerts that fire, acknowledged and silenced ones too."""
+    memory: int
+    """Bytes of the process."""

@@ -462,30 +462,6 @@ class FlowExplained(Shape):
     live_runs: list[RunRow]
 
 
-class Figures(Shape):
-    """The engine in numbers."""
-
-    version: str
-    started_at: str | None
-    ready: bool
-    trouble: str | None
-    """Why the store cannot write now."""
-    events: dict[str, int]
-    runs: dict[str, int]
-    live: int
-    queued: int
-    commits: int
-    triggers: dict[str, int]
-    letters: int
-    """Dead letters that wait for a decision."""
-    approvals: int
-    """Questions that wait for people."""
-    alerts: int
-    """Alerts that fire, acknowledged and silenced ones too."""
-    memory: int
-    """Bytes of the process."""
-
-
 class Link(Shape):
     """Signs one browser in, once."""
 

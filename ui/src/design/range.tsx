@@ -4,7 +4,7 @@ import { Button } from "./button";
 import { Choice, Input } from "./fields";
 import { Dialog } from "./overlays";
 
-const RANGES = [
+export const RANGES = [
   ["", "Any time"],
   ["15m", "Last 15 minutes"],
   ["1h", "Last hour"],

@@ -1,16 +1,8 @@
 /** The filters of the list of runs: how the address says them, how the API does, and how a sentence does. */
 import type { Filters } from "@/app/go";
+import { RANGES } from "@/design/range";
 
 export const STATUSES = ["pending", "running", "waiting", "paused", "completed", "failed", "cancelled"] as const;
-
-export const RANGES = [
-  ["", "Any time"],
-  ["15m", "Last 15 minutes"],
-  ["1h", "Last hour"],
-  ["24h", "Last 24 hours"],
-  ["7d", "Last 7 days"],
-  ["30d", "Last 30 days"],
-] as const;
 
 const NAMES = [
   "status",
